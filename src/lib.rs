@@ -1,0 +1,9 @@
+//! imprint: an image server for the documented Image Serving protocol.
+//!
+//! The map: `gateway` hands a [`request::RawRequest`] to `service::answer`, which runs the stages `request`
+//! (text to types), `source` and `codec::probe` (headers), `plan` (every size, default and limit), `render` and
+//! `codec::encode`, then `reply` or `save`. A room uses rooms of lower rows only; `tests/rooms.rs` holds the rows.
+
+pub mod error;
+pub mod geometry;
+pub mod limits;
