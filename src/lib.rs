@@ -4,8 +4,10 @@
 //! (text to types), `source` and `codec::probe` (headers), `plan` (every size, default and limit), `render` and
 //! `codec::encode`, then `reply` or `save`. A room uses rooms of lower rows only; `tests/rooms.rs` holds the rows.
 
+pub mod catalog;
 pub mod codec;
 pub mod color;
+pub mod config;
 pub mod error;
 pub mod geometry;
 pub mod limits;

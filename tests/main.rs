@@ -1,5 +1,6 @@
 //! One binary of integration tests: each module states the behaviour of one border.
 
+mod catalog;
 mod codec;
 mod codec_jpeg;
 mod codec_jpeg_encode;

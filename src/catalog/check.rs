@@ -1,0 +1,80 @@
+//! Everything that is wrong with settings and catalogs, for `imprint check`. It changes nothing and serves nothing.
+
+use std::path::Path;
+
+use crate::config::{Config, Fault, Report, Severity, Variable};
+
+use super::attributes::CacheValidationPolicy;
+use super::{Catalog, Catalogs};
+
+/// Every fault of the settings in `config_path`, with the variables of `env`, of the folders they name, and of the
+/// catalogs.
+pub fn check(config_path: &Path, env: impl IntoIterator<Item = Variable>) -> Report {
+    let config_path = std::path::absolute(config_path).unwrap_or_else(|_| config_path.to_owned());
+    let (config, mut faults) = Config::read(&config_path, env);
+    let mut missing_folder = |setting: &str, folder: &Path, consequence: &str| {
+        if !folder.is_dir() {
+            let message =
+                format!("{setting} is {}, which is no folder; {consequence}", folder.display());
+            faults.push(Fault::new(Severity::Warning, &config_path, None, message));
+        }
+    };
+    for folder in &config.is.root_paths {
+        missing_folder("RootPath", folder, "no source is found there");
+    }
+    if let Some(folder) = &config.is.save_directory {
+        missing_folder("SaveDirectory", folder, "nothing can be saved");
+    }
+    if config.is.root_paths.is_empty() {
+        let message =
+            "RootPath is empty, so only sources with an absolute path in a catalog are found";
+        faults.push(Fault::new(Severity::Note, &config_path, None, message));
+    }
+    let catalogs = Catalogs::load(&config.cs.root_path, None, &mut faults);
+    for catalog in catalogs.all() {
+        faults.extend(not_carried_out(catalog));
+        let Some(path) = &catalog.attributes.save_path else { continue };
+        let message = match &config.is.save_directory {
+            None => format!("SavePath is {path}, but SaveDirectory is empty; nothing can be saved"),
+            Some(root) if !root.join(path).is_dir() => {
+                format!(
+                    "SavePath is {path}, which is no folder in SaveDirectory; nothing can be saved"
+                )
+            }
+            Some(_) => continue,
+        };
+        let line = catalog.loaded.line_of("SavePath");
+        faults.push(Fault::new(Severity::Warning, catalog.file(), line, message));
+    }
+    let records = catalogs.all().iter().map(|catalog| catalog.loaded.record_count()).sum();
+    Report { faults, catalogs: catalogs.all().len(), records }
+}
+
+/// The attributes that the catalog's own file sets and that this build reads but does not carry out. Those that
+/// restrict access or change every image are answered 403, so they are warnings.
+fn not_carried_out(catalog: &Catalog) -> Vec<Fault> {
+    let own = &catalog.attributes;
+    let refused = |what| (Severity::Warning, what);
+    const REQUESTS: &str = "is not carried out yet, so every request of the catalog gets 403";
+    const IMAGES: &str = "is not carried out yet, so every image of the catalog gets 403";
+    const WITHOUT: &str = "is read, but not carried out yet";
+    let rows = [
+        ("LocaleMap", own.locale_map.is_some(), refused(REQUESTS)),
+        ("Watermark", own.watermark.is_some(), refused(IMAGES)),
+        ("DefaultImage", own.default_image.is_some(), (Severity::Note, WITHOUT)),
+        ("ErrorImage", own.error_image.is_some(), (Severity::Note, WITHOUT)),
+        ("LocaleStrMap", own.locale_str_map.is_some(), (Severity::Note, WITHOUT)),
+        ("AllowDirectUrls", own.allow_direct_urls, (Severity::Note, WITHOUT)),
+        (
+            "CacheValidationPolicy",
+            own.cache_validation_policy != CacheValidationPolicy::Expiration,
+            (Severity::Note, WITHOUT),
+        ),
+    ];
+    let set = rows.into_iter().filter(|(_, is_set, _)| *is_set);
+    set.filter_map(|(name, _, (severity, what))| {
+        let line = catalog.loaded.line_of(name)?;
+        Some(Fault::new(severity, catalog.file(), Some(line), format!("{name} {what}")))
+    })
+    .collect()
+}

@@ -1,0 +1,131 @@
+//! Image catalogs: the files of the catalog folder to looked-up records and attributes. It knows no URL command.
+//!
+//! A reader meets [`Catalogs`] (one consistent state of all catalogs), [`CatalogStore`] (which state is current) and
+//! [`Found`] (what an object of a request is) first. Looking up opens no file: `load.rs` and `store.rs` alone touch
+//! files, and only those that the catalog folder names. This room uses room `config` (`Fault`, the line reader).
+
+#![forbid(unsafe_code)]
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::Fault;
+
+mod attributes;
+mod check;
+mod inherit;
+mod load;
+mod macros;
+mod pattern;
+mod record;
+mod resolve;
+mod rule_file;
+mod rules;
+mod store;
+mod table;
+mod value;
+
+pub use crate::config::AddressFilter;
+pub use attributes::{
+    AccessType, Align, Attributes, CacheValidationPolicy, DefaultImageMode, DigimarcId,
+    DirectAccess, Expiration, RenderIntent, ResMode, ThumbType,
+};
+pub use check::check;
+pub use record::{FontRecord, ImageRecord, PropertyText, RecordKind, StaticRecord};
+pub use rules::{
+    Applied, HeaderAction, OnMatch, Overrides, Replace, RuleContext, RuleHeader, RuleSet,
+};
+pub use store::CatalogStore;
+
+/// One catalog: its attributes and tables, unchanging.
+#[derive(Clone, Debug)]
+pub struct Catalog {
+    /// The attributes, inheritance applied.
+    pub attributes: Attributes,
+    loaded: Arc<load::Loaded>,
+}
+
+/// A file that a record or a request names, not opened yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SourcePath {
+    /// The folder beneath which the file must lie: an absolute folder that a catalog file names; `None` means each
+    /// of `IS::RootPath`, in order, until the file exists.
+    pub root: Option<String>,
+    /// The path beneath it: elements joined by single `/`, none of them empty, `.` or `..`.
+    pub path: String,
+}
+
+/// The catalog in force for a request, by its URL path.
+#[derive(Clone, Copy, Debug)]
+pub struct Main<'a> {
+    /// The main catalog; the default catalog where no element names one.
+    pub catalog: &'a Catalog,
+    /// The path elements of the object: all of them, or those behind the RootId.
+    pub rest: &'a [String],
+    /// All elements of the path.
+    pub elements: &'a [String],
+    /// Whether the first element is the RootId of `catalog`.
+    pub is_named: bool,
+}
+
+/// What an object of a request is.
+#[derive(Clone, Debug)]
+pub enum Found<'a> {
+    /// A record, with the catalog that holds it: its `RootPath`, `DefaultExt` and macros apply to the record.
+    Record {
+        /// The catalog whose table holds the record.
+        catalog: &'a Catalog,
+        /// The record.
+        record: Box<ImageRecord<'a>>,
+    },
+    /// No record; perhaps a file, with the catalog whose attributes apply (`FullMatch`). `DefaultExt` is appended.
+    File {
+        /// The catalog whose attributes apply.
+        catalog: &'a Catalog,
+        /// Where the file would be.
+        path: SourcePath,
+    },
+    /// Neither, or access by path is not allowed; both are reported as a missing image.
+    Missing,
+}
+
+/// What `icc=` or an `IccProfile…` attribute names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Profile {
+    /// An entry of a profile map, or a path of the request: where the file would be.
+    File(SourcePath),
+    /// No such profile.
+    Missing,
+}
+
+/// One consistent state of all catalogs of the folder.
+#[derive(Clone, Debug, Default)]
+pub struct Catalogs {
+    /// By file name.
+    slots: BTreeMap<String, load::Slot>,
+    catalogs: Vec<Catalog>,
+    /// `None`: reserved by a catalog that could never be loaded.
+    by_root: HashMap<String, Option<usize>>,
+    default_index: Option<usize>,
+}
+
+impl Catalogs {
+    /// Reads the catalog folder. What has not changed since `previous` is taken from it; a catalog that cannot be
+    /// read keeps its state of `previous`, and `faults` says why.
+    pub fn load(folder: &Path, previous: Option<&Catalogs>, faults: &mut Vec<Fault>) -> Catalogs {
+        load::load(folder, previous, faults)
+    }
+}
+
+impl Catalog {
+    /// The rule set, if the catalog names one.
+    pub fn rules(&self) -> Option<&RuleSet> {
+        self.loaded.rules.as_ref()
+    }
+
+    /// The `.ini` file, for messages.
+    pub fn file(&self) -> &Path {
+        self.loaded.file()
+    }
+}
