@@ -12,3 +12,4 @@ pub mod error;
 pub mod geometry;
 pub mod limits;
 pub mod raster;
+pub mod request;

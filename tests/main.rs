@@ -7,3 +7,4 @@ mod codec_jpeg_encode;
 mod codec_jpeg_scan;
 mod codec_webp;
 mod corpus;
+mod request;
