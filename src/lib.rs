@@ -11,5 +11,6 @@ pub mod config;
 pub mod error;
 pub mod geometry;
 pub mod limits;
+pub mod plan;
 pub mod raster;
 pub mod request;

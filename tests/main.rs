@@ -8,3 +8,4 @@ mod codec_jpeg_scan;
 mod codec_webp;
 mod corpus;
 mod request;
+mod view;
