@@ -8,4 +8,5 @@ mod codec_jpeg_scan;
 mod codec_webp;
 mod corpus;
 mod request;
+mod save;
 mod view;
