@@ -1,0 +1,457 @@
+//! The pipeline of a request, one line for one stage. Knows neither FastCGI nor CGI.
+//!
+//! A reader meets [`Service`] (what all requests share) and [`Service::answer`] (where a request enters) first.
+//! `prepare` turns a request into a plan with an open source, `picture` renders and saves, `properties` answers the
+//! property types, `validators` makes versions and ETags.
+
+#![forbid(unsafe_code)]
+
+pub mod admission;
+mod guard;
+mod picture;
+mod prepare;
+mod properties;
+mod saving;
+mod validators;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use crate::catalog::{CatalogStore, Catalogs, HeaderAction, Main, Overrides, RuleHeader};
+use crate::config::{Config, Fault, Memory, Severity};
+use crate::error::{Error, Kind, shown};
+use crate::limits::{Deadline, Limits};
+use crate::plan::PlanSettings;
+use crate::reply::{ErrorForm, ErrorStyle, HeaderValue, Reply, of_error, property::Properties};
+use crate::request::{
+    Context, Located, Method, Options, Prefixes, RawRequest, ReqType, SourceText, Surroundings,
+    TextLimits, append_body, decode_value, query_text, requested_type, split_target,
+};
+use crate::save::SaveFolder;
+use crate::source::{RootSettings, Roots};
+
+use admission::{Admission, AdmissionLimits};
+use guard::Arrived;
+
+/// Everything that requests share: settings, catalogs, roots, save folder, admission.
+pub struct Service {
+    config: Config,
+    catalogs: CatalogStore,
+    roots: Roots,
+    saves: SaveFolder,
+    admission: Admission,
+    prefixes: Prefixes,
+    text_limits: TextLimits,
+    plan_settings: PlanSettings,
+}
+
+/// How many workers share the machine, and whether requests run one at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Share {
+    /// Processes that render on this machine with these settings, at least 1.
+    pub workers: u32,
+}
+
+/// One request on its way: what every stage may look at.
+struct Call<'a> {
+    service: &'a Service,
+    raw: &'a RawRequest,
+    deadline: &'a Deadline,
+    now: SystemTime,
+    client: Option<IpAddr>,
+    located: &'a Located,
+    main: Main<'a>,
+    catalogs: &'a Catalogs,
+    query: &'a str,
+    overrides: &'a Overrides,
+}
+
+impl Service {
+    /// Opens the roots and the save folder and loads the catalogs that `config` names.
+    ///
+    /// Fails with `Internal` when a source root cannot be opened. A save folder that cannot be used only disables
+    /// saving; the log says why.
+    pub fn open(config: Config, share: Share) -> Result<Service, Error> {
+        let workers = u64::from(share.workers.max(1));
+        let memory_bytes = memory_bytes(config.is.physical_memory) / workers;
+        let limits = Limits {
+            source_pixels: config.is.max_non_dsf_pixels,
+            memory_bytes,
+            ..Limits::default()
+        };
+        let roots = Roots::open(&config.is.root_paths, root_settings(&config))?;
+        let saves = saving::open_folder(&config);
+        if let Some(reason) = saves.disabled_reason() {
+            log::info!("saving to file is disabled: {reason}");
+        }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let slots = match config.is.worker_threads {
+            0 => processors.div_ceil(share.workers.max(1) as usize),
+            threads => threads as usize,
+        };
+        let admission = Admission::new(AdmissionLimits {
+            slots,
+            memory_bytes,
+            queue: config.imprint.queue as usize,
+            saves: config.ps.save_to_file.simultaneous.div_ceil(share.workers.max(1)) as usize,
+        });
+        let catalogs = CatalogStore::open(
+            &config.cs.root_path,
+            config.cs.refresh_interval,
+            config.cs.modification_wait_time,
+        );
+        Ok(Service {
+            catalogs,
+            roots,
+            saves,
+            admission,
+            prefixes: Prefixes {
+                image: config.imprint.prefix_image.clone(),
+                content: config.imprint.prefix_content.clone(),
+                render: Some("/ir/render".to_owned()),
+            },
+            text_limits: TextLimits {
+                query_bytes: config.imprint.max_query_bytes as usize,
+                ..TextLimits::default()
+            },
+            plan_settings: PlanSettings {
+                max_render_pixels: config.is.max_render_rgn_pixels,
+                max_save_pixels: config.is.max_save_pixels,
+                default_upscale: config.imprint.default_upscale,
+                save_applies_max_pix: config.ps.save_to_file.apply_max_pix,
+                limits,
+            },
+            config,
+        })
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The prefixes of the contexts, for gateways that have to tell rewritten targets.
+    pub fn prefixes(&self) -> &Prefixes {
+        &self.prefixes
+    }
+
+    /// Removes temporary files that dead processes left in the save folder (`U-save-atomic`).
+    pub fn sweep(&self) {
+        let swept = self.saves.sweep();
+        log::debug!("stale temporary files: {swept:?}");
+    }
+
+    /// Answers one request; never fails: every error becomes the reply that the protocol documents.
+    pub fn answer(&self, raw: &RawRequest, deadline: &Deadline) -> Reply {
+        let now = SystemTime::now();
+        match raw.method {
+            Method::Options => return options(),
+            Method::Other => {
+                let error = Error::new(Kind::Method, "expected GET, HEAD or POST");
+                return self.refuse(&error, ErrorForm::Line, ErrorStyle::default(), now);
+            }
+            Method::Get | Method::Head | Method::Post => {}
+        }
+        let located = match split_target(&raw.target, &self.prefixes, &self.text_limits) {
+            Ok(located) => located,
+            Err(error) => return self.refuse(&error, ErrorForm::Line, self.style(0), now),
+        };
+        let served = match located.context {
+            Context::Image => self.image_context(raw, &located, deadline, now),
+            Context::Content => {
+                Err(Error::new(Kind::Unsupported, "static content is not served by this build"))
+            }
+            Context::Render => {
+                Err(Error::new(Kind::UnknownContext, "image rendering is not served by this build"))
+            }
+        };
+        served.unwrap_or_else(|error| self.refuse(&error, ErrorForm::Line, self.style(0), now))
+    }
+
+    /// The reply that the watchdog sends when `deadline` expired the work (`U-save-fail-body` for a save).
+    pub fn timed_out(deadline: &Deadline) -> Reply {
+        let error = Error::new(Kind::TimedOut, "the time allowed has passed");
+        let (error, form) = match deadline.is_save() {
+            true => (error.with_title(crate::save::TIMED_OUT), ErrorForm::Save),
+            false => (error, ErrorForm::Line),
+        };
+        of_error(&error, form, ErrorStyle::default(), SystemTime::now())
+    }
+
+    fn options(&self) -> Options {
+        Options { limits: self.text_limits, ..Options::default() }
+    }
+
+    fn style(&self, detail_level: u8) -> ErrorStyle {
+        ErrorStyle { detail_level, missing_status: self.config.imprint.missing_status }
+    }
+
+    /// Shows an error and logs it, once.
+    fn refuse(&self, error: &Error, form: ErrorForm, style: ErrorStyle, now: SystemTime) -> Reply {
+        match error.kind().log_class() {
+            3 => log::error!("{error}"),
+            4 => log::warn!("{error}"),
+            _ => log::debug!("{error}"),
+        }
+        of_error(error, form, style, now)
+    }
+
+    fn image_context(
+        &self,
+        raw: &RawRequest,
+        located: &Located,
+        deadline: &Deadline,
+        now: SystemTime,
+    ) -> Result<Reply, Error> {
+        let query = located.query.clone();
+        let is_post = raw.method == Method::Post;
+        let query = match is_post {
+            true => {
+                let content_type = raw.headers.content_type.as_deref();
+                append_body(query, &raw.body, content_type, &self.text_limits)?
+            }
+            false => query,
+        };
+        if located.object.is_empty() && query.as_ref().is_none_or(|query| query.is_empty()) {
+            return Ok(banner(now));
+        }
+        self.catalogs.refresh(Instant::now());
+        let catalogs: Arc<Catalogs> = self.catalogs.current();
+        let elements = located.object.elements();
+        let text = query_text(query.as_deref().unwrap_or_default());
+        // Without a catalog there are no macros: what the URL itself says has to do.
+        let nothing = Surroundings { macros: &|_, _| None, object: None, inherited: &[] };
+        let asked = requested_type(&[SourceText::url(&text)], &nothing, &self.options());
+        let allow_default =
+            self.config.ps.allow_default_catalog_requests || asked == ReqType::CatalogProps;
+        // The type decides how an error is shown, so it is found out before anything can fail.
+        let mut form = error_form(asked);
+        let mut style = self.style(0);
+        let mut answered = || {
+            let client = self.client(raw);
+            let preliminary = catalogs.main(elements, allow_default)?;
+            style = self.style(preliminary.catalog.attributes.error_detail);
+            let arrived = Arrived {
+                located,
+                query: query.as_deref(),
+                client,
+                prefixes: &self.prefixes,
+                limits: &self.text_limits,
+            };
+            let guarded = guard::guarded(arrived, &preliminary)?;
+            let elements = guarded.located.object.elements();
+            let main = guard::main_after(&catalogs, &preliminary, elements, allow_default)?;
+            // A rule may lead to another catalog; its filter holds as well.
+            if !guarded.replaces_address_filter {
+                guard::check_address(&main.catalog.attributes.client_address_filter, client)?;
+            }
+            style = self.style(main.catalog.attributes.error_detail);
+            let call = Call {
+                service: self,
+                raw,
+                deadline,
+                now,
+                client,
+                located: &guarded.located,
+                main,
+                catalogs: &catalogs,
+                query: &guarded.query,
+                overrides: &guarded.overrides,
+            };
+            let kind = call.requested_type();
+            form = error_form(kind);
+            if kind == ReqType::SaveToFile {
+                deadline.mark_save();
+            }
+            let mut reply = call.answer(kind)?;
+            call.add_headers(&mut reply, &guarded.headers);
+            Ok(reply)
+        };
+        let mut reply = match answered() {
+            Ok(reply) => reply,
+            Err(error) => self.refuse(&error, form, style, now),
+        };
+        if is_post {
+            never_cached(&mut reply);
+        }
+        Ok(reply)
+    }
+
+    /// The client's address: the peer, or what a trusted proxy says (`U-addr`).
+    fn client(&self, raw: &RawRequest) -> Option<IpAddr> {
+        let peer = raw.peer?;
+        if !self.config.imprint.trusted_proxies.allows(peer) {
+            return Some(peer);
+        }
+        let Some(forwarded) = &raw.headers.forwarded_for else { return Some(peer) };
+        let text = std::str::from_utf8(forwarded).ok()?;
+        let trusted = |address: &IpAddr| self.config.imprint.trusted_proxies.allows(*address);
+        let addresses = text.rsplit(',').map(|part| part.trim().parse::<IpAddr>());
+        for address in addresses {
+            match address {
+                Ok(address) if trusted(&address) => {}
+                Ok(address) => return Some(address),
+                Err(_) => return None,
+            }
+        }
+        Some(peer)
+    }
+}
+
+impl Call<'_> {
+    /// Security verdict, then the request type.
+    fn answer(&self, kind: ReqType) -> Result<Reply, Error> {
+        self.verdict()?;
+        match kind {
+            ReqType::Img => self.image(),
+            ReqType::SaveToFile => self.save(),
+            ReqType::Props => self.props(),
+            ReqType::ImageProps => self.image_props(),
+            ReqType::Exists => self.exists(),
+            ReqType::Validate => self.validate(),
+            ReqType::Resolve => self.resolve(),
+            ReqType::Mask
+            | ReqType::Tmb
+            | ReqType::CatalogProps
+            | ReqType::ImageSet
+            | ReqType::Set
+            | ReqType::MbrSet
+            | ReqType::Targets
+            | ReqType::UserData
+            | ReqType::Map
+            | ReqType::Xlate
+            | ReqType::Xmp
+            | ReqType::LoadCache
+            | ReqType::Message => Err(Error::new(
+                Kind::Unsupported,
+                format!("req={kind:?} is not carried out by this build"),
+            )),
+        }
+    }
+
+    /// Access rules that this build cannot evaluate refuse (fail closed).
+    fn verdict(&self) -> Result<(), Error> {
+        match self.main.catalog.attributes.locale_map {
+            Some(_) => Err(Error::new(
+                Kind::Refused,
+                "the catalog sets LocaleMap, which this build does not carry out",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// Headers of rules, on replies that succeed (`U-rule-header`).
+    fn add_headers(&self, reply: &mut Reply, headers: &[RuleHeader]) {
+        if headers.is_empty() || !matches!(reply.status, 200 | 304) {
+            return;
+        }
+        let path = self.path_object().ok().flatten();
+        let variables = self.variables(path.as_ref());
+        for header in headers {
+            let name = with_variables(&header.name, &variables);
+            let value = with_variables(&header.value, &variables);
+            reply.add_rule_header(&name, &value, header.action == HeaderAction::Add);
+        }
+    }
+
+    fn text_reply(&self, properties: &Properties) -> Reply {
+        Reply::text(200, properties.to_text(self.now))
+    }
+}
+
+/// The text with `$name$` replaced by the variables it knows; unknown ones stay (`U-rule-header`).
+fn with_variables(text: &str, variables: &[(String, String)]) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((plain, behind)) = rest.split_once('$') {
+        out.push_str(plain);
+        let known = behind.split_once('$').and_then(|(name, after)| {
+            let own = variables.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+            Some((decode_value(&own.1).ok()?, after))
+        });
+        match known {
+            Some((value, after)) => {
+                out.push_str(&value);
+                rest = after;
+            }
+            None => {
+                out.push('$');
+                rest = behind;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+fn error_form(kind: ReqType) -> ErrorForm {
+    match kind {
+        ReqType::SaveToFile => ErrorForm::Save,
+        ReqType::Img
+        | ReqType::Mask
+        | ReqType::Tmb
+        | ReqType::Message
+        | ReqType::Resolve
+        | ReqType::LoadCache
+        | ReqType::Xmp => ErrorForm::Line,
+        ReqType::Props
+        | ReqType::ImageProps
+        | ReqType::CatalogProps
+        | ReqType::Exists
+        | ReqType::ImageSet
+        | ReqType::Set
+        | ReqType::MbrSet
+        | ReqType::Targets
+        | ReqType::UserData
+        | ReqType::Map
+        | ReqType::Xlate
+        | ReqType::Validate => ErrorForm::Properties,
+    }
+}
+
+fn root_settings(config: &Config) -> RootSettings {
+    use crate::confined::Links;
+    let links = if config.imprint.follow_links { Links::Beneath } else { Links::Refused };
+    RootSettings { links, ..RootSettings::default() }
+}
+
+/// The memory for image data (`IS::PhysicalMemory`).
+fn memory_bytes(memory: Memory) -> u64 {
+    match memory {
+        Memory::Bytes(bytes) => bytes,
+        Memory::Percent(percent) => physical_bytes() / 100 * u64::from(percent),
+    }
+}
+
+fn physical_bytes() -> u64 {
+    let info = rustix::system::sysinfo();
+    (info.totalram as u64).saturating_mul(u64::from(info.mem_unit))
+}
+
+/// The text of an empty request, also a health check (`U-banner`).
+fn banner(now: SystemTime) -> Reply {
+    let mut properties = Properties::new();
+    properties.text("copyright", "imprint - open source image server");
+    Reply::text(200, properties.to_text(now))
+}
+
+fn options() -> Reply {
+    let headers = vec![("Allow".into(), HeaderValue::new("GET, HEAD, POST"))];
+    Reply { status: 204, headers, body: Vec::new() }
+}
+
+/// Replies to POST are never cacheable (`U-post`).
+fn never_cached(reply: &mut Reply) {
+    const CACHING: [&str; 4] = ["Cache-Control", "Expires", "ETag", "Last-Modified"];
+    reply.headers.retain(|(name, _)| !CACHING.contains(&name.as_str()));
+    reply.headers.push(("Cache-Control".into(), HeaderValue::new("no-store")));
+}
+
+/// A folder's settings, read and opened: `imprint.conf` at `path`.
+pub fn open_at(path: &Path, share: Share) -> Result<Service, Vec<Fault>> {
+    let config = Config::load(path, std::env::vars_os())?;
+    Service::open(config, share)
+        .map_err(|error| vec![Fault::new(Severity::Error, path, None, shown(&error.to_string()))])
+}

@@ -1,0 +1,100 @@
+//! `req=img`: render, encode, reply; conditional requests end before any pixel is decoded.
+
+use std::io::Cursor;
+
+use crate::codec::{self, Metadata, Output as CodecOutput};
+use crate::error::{Error, Kind};
+use crate::limits::Limits;
+use crate::plan::{Plan, Purpose};
+use crate::render::{self, Source};
+use crate::reply::caching::{self, Ttl};
+use crate::reply::date::http_date;
+use crate::reply::{HeaderValue, Reply};
+use crate::request::{Method, http_date_seconds};
+
+use super::Call;
+use super::admission::{Class, Cost, Permit};
+use super::prepare::{Prepared, moment};
+use super::validators;
+
+impl<'a> Call<'a> {
+    /// The image, or 304.
+    pub(super) fn image(&self) -> Result<Reply, Error> {
+        let prepared = self.prepared()?;
+        let plan = prepared.planned(self, Purpose::Reply)?;
+        let mut reply = Reply {
+            status: 200,
+            headers: vec![("Content-Type".into(), HeaderValue::new(plan.output.mime))],
+            body: Vec::new(),
+        };
+        let ttl = prepared.ttl();
+        caching::add_ttl(&mut reply, ttl, self.now);
+        let modified_ms = (prepared.attributes.use_last_modified).then(|| prepared.modified_ms());
+        if ttl != Ttl::Never {
+            let etag = validators::etag(&prepared, &plan);
+            reply.headers.push(("ETag".into(), HeaderValue::new(etag)));
+        }
+        if let Some(ms) = modified_ms {
+            reply.headers.push(("Last-Modified".into(), HeaderValue::new(http_date(moment(ms)))));
+        }
+        let modified = modified_ms.map(|ms| ms.div_euclid(1000));
+        if ttl != Ttl::Never && self.is_unchanged(&reply, ttl, modified) {
+            return Ok(caching::not_modified(reply));
+        }
+        let limit = self.service.config.is.max_message_bytes;
+        let mut body = Cursor::new(Vec::new());
+        {
+            let _permit = self.admitted(&plan, Class::Image)?;
+            self.encoded(&prepared, &plan, &mut body)?;
+        }
+        reply.body = body.into_inner();
+        if reply.body.len() as u64 > limit {
+            return Err(Error::new(
+                Kind::TooLarge,
+                format!("reply of {} bytes exceeds MaxMessageSize {limit}", reply.body.len()),
+            ));
+        }
+        Ok(reply)
+    }
+
+    /// Whether the client's copy is still the one it would get (`requests.md` 24.2).
+    fn is_unchanged(&self, reply: &Reply, ttl: Ttl, modified: Option<i64>) -> bool {
+        let headers = &self.raw.headers;
+        if self.raw.method == Method::Post {
+            return false;
+        }
+        let is_conditional = headers.if_none_match.is_some() || headers.if_modified_since.is_some();
+        if ttl == Ttl::Forever && is_conditional {
+            return true;
+        }
+        if let Some(tags) = &headers.if_none_match {
+            return reply.header("ETag").is_some_and(|etag| caching::matches_etag(tags, etag));
+        }
+        let since = headers.if_modified_since.as_deref().and_then(http_date_seconds);
+        since.zip(modified).is_some_and(|(since, modified)| modified <= since)
+    }
+
+    /// Waits until the plan may run.
+    pub(super) fn admitted(&self, plan: &Plan, class: Class) -> Result<Permit, Error> {
+        let cost = Cost { bytes: plan.cost.bytes, pixels: plan.cost.pixels, class };
+        self.service.admission.admit(cost, self.deadline)
+    }
+
+    /// Renders and encodes into `output`.
+    pub(super) fn encoded(
+        &self,
+        prepared: &Prepared<'_>,
+        plan: &Plan,
+        output: &mut dyn CodecOutput,
+    ) -> Result<(), Error> {
+        let limits: &Limits = &self.service.plan_settings.limits;
+        let source = prepared.source.as_ref().map(|(file, header)| Source { bytes: file, header });
+        let pixels = render::pixels(plan, source, limits, self.deadline)?;
+        let icc = match plan.output.embeds_icc {
+            true => source.and_then(|source| source.header.icc.as_deref()),
+            false => None,
+        };
+        let metadata = Metadata { icc, density_ppi: plan.output.density_ppi, xmp: None };
+        codec::encode(&pixels, &plan.output.encoding, &metadata, output, limits, self.deadline)
+    }
+}

@@ -1,0 +1,74 @@
+//! Versions and ETags: hashes of what a reply is made from, so that nothing has to be rendered to compare them.
+
+use crate::plan::Plan;
+use crate::reply::property::Properties;
+use crate::source::SourceFile;
+
+use super::prepare::Prepared;
+
+/// `metadata.version` of objects without metadata (`U-version`).
+pub(super) const NO_METADATA: &str = "0";
+
+/// FNV-1a of 128 bits: short, the same on every host and in every build.
+struct Hash(u128);
+
+impl Hash {
+    fn new() -> Hash {
+        // A build that draws differently must not confirm what another drew.
+        let mut hash = Hash(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
+        hash.add(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes());
+        hash
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 ^= u128::from(byte);
+            self.0 = self.0.wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{:032x}", self.0)
+    }
+}
+
+/// Size and modification time; not the inode, which differs from host to host.
+fn add_source(hash: &mut Hash, source: &SourceFile) {
+    let identity = source.identity();
+    hash.add(&identity.bytes.to_le_bytes());
+    hash.add(&identity.modified_ns.to_le_bytes());
+}
+
+/// `image.version`: the sources and the record fields that decide pixels, not the view (`U-version`).
+pub(super) fn version(prepared: &Prepared<'_>) -> String {
+    let mut hash = Hash::new();
+    if let Some((file, _)) = &prepared.source {
+        add_source(&mut hash, file);
+    }
+    hash.add(prepared.record.version_text.as_bytes());
+    let text = hash.text();
+    text.get(..12).unwrap_or_default().to_owned()
+}
+
+/// The strong ETag of an image: its sources and its whole plan, which holds every decision (`U-etag`).
+pub(super) fn etag(prepared: &Prepared<'_>, plan: &Plan) -> String {
+    let mut hash = Hash::new();
+    if let Some((file, _)) = &prepared.source {
+        add_source(&mut hash, file);
+    }
+    hash.add(prepared.record.version_text.as_bytes());
+    hash.add(format!("{plan:?}").as_bytes());
+    format!("\"{}\"", hash.text())
+}
+
+/// The ETag of a property reply: its values, not its time stamp.
+pub(super) fn of_properties(properties: &Properties) -> String {
+    let mut hash = Hash::new();
+    for (name, value) in properties.pairs() {
+        hash.add(name.as_bytes());
+        hash.add(b"=");
+        hash.add(value.as_bytes());
+        hash.add(b"\n");
+    }
+    format!("\"{}\"", hash.text())
+}

@@ -1,0 +1,5 @@
+//! What tests share: a temporary site, pictures that are drawn, requests through the library, servers, clients.
+
+pub mod heap;
+pub mod pictures;
+pub mod site;
