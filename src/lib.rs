@@ -10,6 +10,7 @@ pub mod color;
 pub mod config;
 pub mod confined;
 pub mod error;
+pub mod gateway;
 pub mod geometry;
 pub mod limits;
 pub mod plan;

@@ -1,5 +1,6 @@
 //! What tests share: a temporary site, pictures that are drawn, requests through the library, servers, clients.
 
+pub mod gateway;
 pub mod heap;
 pub mod pictures;
 pub mod site;
