@@ -5,6 +5,7 @@
 //! `codec::encode`, then `reply` or `save`. A room uses rooms of lower rows only; `tests/rooms.rs` holds the rows.
 
 pub mod catalog;
+pub mod cli;
 pub mod codec;
 pub mod color;
 pub mod config;

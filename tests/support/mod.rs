@@ -2,5 +2,7 @@
 
 pub mod gateway;
 pub mod heap;
+pub mod http;
 pub mod pictures;
+pub mod servers;
 pub mod site;
