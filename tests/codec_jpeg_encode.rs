@@ -154,7 +154,7 @@ fn metadata_is_written_and_read_back() {
     for encoding in [jpeg(80, Chroma::Halved, None), jpeg(80, Chroma::Full, Some(Scans::Four))] {
         let bytes = encode(&pixels, &encoding, &metadata).expect("encodes");
         let header = probe(&bytes).expect("a header");
-        assert_eq!(header.format, Format::Jpeg);
+        assert_eq!(header.format, Some(Format::Jpeg));
         assert_eq!(header.icc.as_deref(), Some(icc.as_slice()));
         assert_eq!(header.density_ppi, Some(300.0), "F172 U075");
         assert!(header.has_xmp);

@@ -132,7 +132,7 @@ fn lossless_is_pixel_exact_with_hidden_colors() {
             assert!(whole(&bytes).expect("decodes") == picture, "{name}");
             assert!(other(&bytes) == picture.data, "{name}: the other decoder");
             let header = probe(&bytes).expect("a header");
-            assert_eq!((header.format, header.size), (Format::Webp, picture.size), "{name}");
+            assert_eq!((header.format, header.size), (Some(Format::Webp), picture.size), "{name}");
             assert_eq!((header.alpha, header.icc, header.frames), (alpha, None, 1), "{name}");
             assert_eq!((header.levels.len(), header.has_planes), (1, false), "{name}");
         }

@@ -25,4 +25,5 @@ mod save;
 mod saving;
 mod servers;
 mod support;
+mod templates;
 mod view;

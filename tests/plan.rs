@@ -5,9 +5,9 @@ use imprint::codec::{self, Chroma, Encoding, Header, Input, Scans};
 use imprint::error::Error;
 use imprint::geometry::Size;
 use imprint::limits::Limits;
-use imprint::plan::{self, Inputs, Paths, Plan, PlanSettings, Purpose, RecordFields};
+use imprint::plan::{self, Inputs, LayerFacts, Paths, Plan, PlanSettings, Purpose, RecordFields};
 use imprint::raster::{Alpha, Canvas, Model, Pixels};
-use imprint::render;
+use imprint::render::{self, LayerSources, Origin, Source, Sources};
 use imprint::request::{Options, SourceText, parse};
 
 use crate::support::pictures::{file, unhurried};
@@ -58,21 +58,29 @@ impl Table {
         paths: Paths,
     ) -> Result<Plan, Error> {
         let request = parse(&[SourceText::url(query)], &Options::default())?;
-        plan::resolve(&Inputs {
-            request: &request,
+        let facts = LayerFacts {
+            number: 0,
             attributes: &self.attributes,
-            layer_attributes: &self.attributes,
             record: RecordFields::default(),
             source: picture.map(|picture| &picture.header),
+            mask: None,
+        };
+        let inputs = Inputs {
+            request: &request,
+            attributes: &self.attributes,
+            layers: &[facts],
             settings: &self.settings,
             purpose,
             paths,
-        })
+        };
+        plan::resolve(&inputs, &mut |_, _| Ok(None))
     }
 
     fn rendered(&self, picture: Option<&Picture>, plan: &Plan) -> Result<Pixels, Error> {
-        let source = picture.map(|p| render::Source { bytes: &p.bytes, header: &p.header });
-        render::pixels(plan, source, &self.settings.limits, &unhurried())
+        let image = picture.map(|p| Source { origin: Origin::Bytes(&p.bytes), header: &p.header });
+        let layers = vec![LayerSources { number: 0, image, mask: None }];
+        let sources = Sources { layers, watermark: None };
+        render::pixels(plan, &sources, &self.settings.limits, &unhurried())
     }
 
     /// A reply's plan and pixels; both have to succeed.

@@ -58,13 +58,13 @@ pub struct SourcePath {
 
 /// The catalog in force for a request, by its URL path.
 #[derive(Clone, Copy, Debug)]
-pub struct Main<'a> {
+pub struct Main<'a, 't> {
     /// The main catalog; the default catalog where no element names one.
     pub catalog: &'a Catalog,
     /// The path elements of the object: all of them, or those behind the RootId.
-    pub rest: &'a [String],
+    pub rest: &'t [String],
     /// All elements of the path.
-    pub elements: &'a [String],
+    pub elements: &'t [String],
     /// Whether the first element is the RootId of `catalog`.
     pub is_named: bool,
 }

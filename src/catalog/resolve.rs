@@ -178,11 +178,11 @@ impl Catalogs {
     ///
     /// `Busy` when the catalog named could never be loaded or there is no default catalog; `Refused` when no
     /// element names a catalog and `allow_default` (`PS::allowDefaultCatalogRequests`) is false.
-    pub fn main<'a>(
+    pub fn main<'a, 't>(
         &'a self,
-        elements: &'a [String],
+        elements: &'t [String],
         allow_default: bool,
-    ) -> Result<Main<'a>, Error> {
+    ) -> Result<Main<'a, 't>, Error> {
         let default = self.default_catalog()?;
         let start = elements.iter().position(|element| !element.is_empty());
         let first = start.and_then(|start| elements.get(start));
@@ -199,7 +199,7 @@ impl Catalogs {
     /// The object of the URL path (`U-lookup-order`); `Missing` for an empty one.
     ///
     /// `Syntax` for `,` or `?` in it, `Refused` for an element `..`.
-    pub fn resolve_path<'a>(&'a self, main: &Main<'a>) -> Result<Found<'a>, Error> {
+    pub fn resolve_path<'a>(&'a self, main: &Main<'a, '_>) -> Result<Found<'a>, Error> {
         let default = self.default_catalog()?;
         let all = checked(main.elements.iter().map(String::as_str))?;
         let rest = checked(main.rest.iter().map(String::as_str))?;

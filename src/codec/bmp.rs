@@ -37,7 +37,7 @@ fn described<R: BufRead + Seek>(
     let size = Size::new(width, height);
     limits.check_source(size)?;
     Ok(Header {
-        format: Format::Bmp,
+        format: Some(Format::Bmp),
         size,
         model: Model::Rgb,
         alpha: match decoder.color_type() {

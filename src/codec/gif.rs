@@ -29,7 +29,7 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         Alpha::Opaque
     };
     Ok(Header {
-        format: Format::Gif,
+        format: Some(Format::Gif),
         size,
         model: Model::Rgb,
         alpha,

@@ -87,7 +87,10 @@ pub fn decode(
     if wanted.form != Form::Canvas && !header.has_planes {
         return Err(Error::new(Kind::Internal, "planes asked of a source without planes"));
     }
-    let pixels = caught("pixels", || match header.format {
+    let Some(format) = header.format else {
+        return Err(Error::new(Kind::Internal, "bytes asked of the result of a nested request"));
+    };
+    let pixels = caught("pixels", || match format {
         Format::Jpeg => jpeg::decode(input, header, wanted, limits),
         Format::Png => png::decode(input, header, wanted, limits),
         Format::Gif => gif::decode(input, header, wanted, limits),

@@ -49,7 +49,7 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         .map(|dims| f64::from(dims.xppu) * 0.0254)
         .filter(|ppi| plausible_ppi(*ppi));
     Ok(Header {
-        format: Format::Png,
+        format: Some(Format::Png),
         size,
         model,
         alpha,

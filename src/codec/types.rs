@@ -84,8 +84,8 @@ pub struct Level {
 /// What a header tells about a source, without decoding pixels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Header {
-    /// The format, by content.
-    pub format: Format,
+    /// The format, by content; `None` for the result of a nested request, which no codec reads.
+    pub format: Option<Format>,
     /// Size as stored, before `orientation`.
     pub size: Size,
     /// Color components after decoding (palettes are RGB, YCbCr is RGB, YCCK is CMYK).

@@ -59,7 +59,7 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
     limits.check_source(container.canvas)?;
     let size = container.canvas;
     Ok(Header {
-        format: Format::Webp,
+        format: Some(Format::Webp),
         size,
         model: Model::Rgb,
         alpha: if container.has_alpha { Alpha::Straight } else { Alpha::Opaque },

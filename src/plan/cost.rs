@@ -1,7 +1,7 @@
 //! What a plan costs in memory and pixels, by estimate from above; admission holds it against the machine. No pixels.
 
 use super::sampling::Sampling;
-use super::{Content, Cost, Inputs, Output, Purpose, Steps, Work};
+use super::{Composite, Content, Cost, Inputs, Layer, Output, Purpose, Work};
 use crate::codec::Encoding;
 use crate::geometry::Size;
 use crate::raster::turn::Turn;
@@ -11,15 +11,10 @@ use crate::raster::{Alpha, Model};
 const FIXED_BYTES: u64 = 4 << 20;
 
 /// The most bytes held at once, over all stages: decode, each step with its input and its output, encode.
-pub(super) fn cost(
-    inputs: &Inputs<'_>,
-    work: &Work,
-    composite: Size,
-    reply: Size,
-    output: &Output,
-) -> Cost {
-    let model = inputs.source.map_or(output.model, |header| header.model);
-    let decoder_bytes = inputs.source.map_or(0, |header| header.decoder_bytes);
+pub(super) fn cost(inputs: &Inputs<'_>, work: &Work, reply: Size, output: &Output) -> Cost {
+    let source = inputs.facts(0).source;
+    let model = source.map_or(output.model, |header| header.model);
+    let decoder_bytes = source.map_or(0, |header| header.decoder_bytes);
     let (rendered, pixels) = match work {
         Work::Direct(sampling) | Work::Planes(sampling) => {
             let (bytes, pixels) = decoded(sampling, model);
@@ -28,7 +23,7 @@ pub(super) fn cost(
             (bytes.saturating_add(decoder_bytes).max(turned).max(scaled), pixels)
         }
         Work::Blank => (0, 0),
-        Work::Steps(steps) => step_by_step(steps, composite, reply, decoder_bytes),
+        Work::Steps(steps) => layer_by_layer(inputs, steps, reply),
     };
     let finished = match is_reply_at_once(inputs, work, output) {
         true => held(reply, output.model),
@@ -60,7 +55,7 @@ fn decoded(sampling: &Sampling, model: Model) -> (u64, u64) {
 
 /// Whether the scaled pixels are those of the reply: no color conversion, no background, no alpha.
 fn is_reply_at_once(inputs: &Inputs<'_>, work: &Work, output: &Output) -> bool {
-    let is_plain = inputs.source.is_some_and(|header| {
+    let is_plain = inputs.facts(0).source.is_some_and(|header| {
         header.model == output.model && header.alpha == Alpha::Opaque && !output.keeps_alpha
     });
     match work {
@@ -71,27 +66,53 @@ fn is_reply_at_once(inputs: &Inputs<'_>, work: &Work, output: &Output) -> bool {
     }
 }
 
-fn step_by_step(steps: &Steps, composite: Size, reply: Size, decoder_bytes: u64) -> (u64, u64) {
-    let model = steps.model;
-    let (bytes, pixels) = match &steps.content {
-        Content::Sampled(sampling) => decoded(sampling, model),
+/// The layers one after the other, each beside the canvas it is merged into; at last the view.
+fn layer_by_layer(inputs: &Inputs<'_>, composite: &Composite, reply: Size) -> (u64, u64) {
+    let whole = held(composite.size, composite.model);
+    let canvas = if composite.layers.len() > 1 { whole } else { 0 };
+    let mut most = whole.saturating_mul(2).max(whole.saturating_add(held(reply, composite.model)));
+    let mut pixels = composite.size.pixels();
+    for layer in &composite.layers {
+        let (bytes, decoded) = one_layer(inputs, layer);
+        most = most.max(bytes.saturating_add(canvas));
+        pixels = pixels.saturating_add(decoded);
+    }
+    (most, pixels)
+}
+
+fn one_layer(inputs: &Inputs<'_>, layer: &Layer) -> (u64, u64) {
+    let facts = inputs.facts(layer.number);
+    let (model, geometry) = (layer.model, &layer.geometry);
+    let source_bytes = facts.source.or(facts.mask).map_or(0, |header| header.decoder_bytes);
+    let (bytes, mut pixels) = match &layer.content {
+        Content::Sampled(sampling) | Content::Stencil(sampling) => decoded(sampling, model),
         Content::Solid | Content::Empty => (0, 0),
     };
-    let scaled = held(steps.geometry.scaled, model);
-    let rotated = held(steps.geometry.rotated, model);
-    let whole = held(composite, model);
+    // A mask is decoded whole and stretched before the source is.
+    let mask = match (layer.mask, facts.mask) {
+        (Some(plan), Some(header)) => {
+            pixels = pixels.saturating_add(header.size.pixels());
+            held(header.size, header.model)
+                .saturating_add(header.decoder_bytes)
+                .saturating_add(plan.size.pixels().saturating_mul(2))
+        }
+        _ => 0,
+    };
+    let framed = held(geometry.frame, model);
+    let rotated = held(geometry.rotated, model);
+    let last = held(geometry.size, model);
     let pairs = [
-        (bytes, decoder_bytes),
+        (bytes, source_bytes),
         (bytes, bytes),
-        (bytes, scaled),
-        (scaled, scaled),
-        (scaled, rotated),
-        (rotated, whole),
-        (whole, whole),
-        (whole, held(reply, model)),
+        (bytes, mask),
+        (bytes, framed),
+        (framed, framed),
+        (framed, rotated),
+        (rotated, last),
+        (last, last),
     ];
     let most = pairs.iter().map(|(one, other)| one.saturating_add(*other)).max().unwrap_or(0);
-    (most, pixels.saturating_add(composite.pixels()))
+    (most, pixels.saturating_add(geometry.size.pixels()))
 }
 
 /// What an encoder holds beside its pixels: measured for each format, then rounded up.

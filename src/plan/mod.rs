@@ -3,28 +3,34 @@
 
 #![forbid(unsafe_code)]
 
+mod composite;
 mod cost;
 pub mod layer;
 pub mod output;
 pub mod sampling;
 pub mod supported;
+pub mod thumbnail;
 pub mod view;
+mod work;
 
-use crate::catalog::Attributes;
-use crate::codec::{Chroma, Form, Header};
-use crate::color::Color;
+use crate::catalog::{Attributes, ThumbType};
+use crate::codec::{Header, Level, Orientation};
 use crate::error::{Error, Kind};
-use crate::geometry::{Rect, Size};
+use crate::geometry::Size;
 use crate::limits::Limits;
-use crate::raster::resample::{AxisMap, Kernel, Mapping};
+use crate::raster::blend::Blend;
+use crate::raster::resample::Kernel;
 use crate::raster::turn::Turn;
 use crate::raster::{Alpha, Model};
-use crate::request::{Dpr, LayerCommands, Request, ResMode};
+use crate::request::{Dpr, Fit, MaskUse, ReqType, Request, ResMode};
 
-use layer::{LayerGeometry, LayerInputs, Rotation, flip_turn};
-use sampling::{Picture, Sampling};
+use layer::LayerGeometry;
+use sampling::Sampling;
+use thumbnail::Thumbnail;
 use view::{View, ViewInputs};
 
+pub(crate) use composite::is_drawn;
+pub use composite::placed_watermark;
 pub use output::Output;
 
 /// Fields of a record that decide pixels; all `None` for a file.
@@ -34,10 +40,14 @@ pub struct RecordFields {
     pub resolution: Option<f64>,
     /// `catalog::PrintResolution`.
     pub print_resolution: Option<u32>,
+    /// `catalog::Anchor`.
+    pub anchor: Option<(i32, i32)>,
+    /// `catalog::ThumbType`.
+    pub thumb_type: Option<ThumbType>,
+    /// `catalog::ThumbRes`.
+    pub thumb_res: Option<f64>,
     /// Whether a record supplies the source (`U-printRes`: attributes count for records only).
     pub is_record: bool,
-    /// Whether it has a `catalog::MaskPath`.
-    pub has_mask_path: bool,
 }
 
 /// Settings of the server that a plan depends on.
@@ -75,6 +85,11 @@ pub enum Purpose {
     Reply,
     /// It is saved to a file.
     Save,
+    /// It is the source or mask of a layer of another request, in that one's color model: neither `DefaultPix` nor
+    /// `MaxPix` count (requests.md 11).
+    Nested(Model),
+    /// It is laid over a composite of that size and model (requests.md 18).
+    Watermark(Size, Model),
 }
 
 /// Whether fast paths may be taken; the tests compare both.
@@ -86,6 +101,21 @@ pub enum Paths {
     Plain,
 }
 
+/// What is known of the source and mask of a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerFacts<'a> {
+    /// Its number.
+    pub number: u32,
+    /// Attributes of the catalog that supplies it (its `Resolution`).
+    pub attributes: &'a Attributes,
+    /// Fields of the record behind it.
+    pub record: RecordFields,
+    /// Header of its source; `None` for a solid color layer.
+    pub source: Option<&'a Header>,
+    /// Header of its separate mask, from `mask=` or `catalog::MaskPath`.
+    pub mask: Option<&'a Header>,
+}
+
 /// Everything a plan is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Inputs<'a> {
@@ -93,12 +123,8 @@ pub struct Inputs<'a> {
     pub request: &'a Request,
     /// The attributes of the main catalog.
     pub attributes: &'a Attributes,
-    /// Attributes of the catalog that supplies layer 0 (its `Resolution`).
-    pub layer_attributes: &'a Attributes,
-    /// Fields of the record behind layer 0.
-    pub record: RecordFields,
-    /// Header of the source of layer 0; `None` for a solid color layer.
-    pub source: Option<&'a Header>,
+    /// The layers that have a source, a mask or a record, by ascending number.
+    pub layers: &'a [LayerFacts<'a>],
     /// The server's settings.
     pub settings: &'a PlanSettings,
     /// What the image is for.
@@ -107,47 +133,118 @@ pub struct Inputs<'a> {
     pub paths: Paths,
 }
 
+impl<'a> Inputs<'a> {
+    /// What is known of a layer; nothing but the main catalog's attributes for a solid color layer.
+    pub fn facts(&self, number: u32) -> LayerFacts<'a> {
+        let known = self.layers.iter().find(|facts| facts.number == number);
+        known.copied().unwrap_or(LayerFacts {
+            number,
+            attributes: self.attributes,
+            record: RecordFields::default(),
+            source: None,
+            mask: None,
+        })
+    }
+
+    /// The type of request that the reply's form depends on; that of nested requests does not count.
+    fn req(&self) -> ReqType {
+        match self.purpose {
+            Purpose::Reply | Purpose::Save => self.request.attributes.req_or_default().kind,
+            Purpose::Nested(_) | Purpose::Watermark(..) => ReqType::Img,
+        }
+    }
+}
+
 /// How the pixels of the view come about.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Work {
-    /// One decode and one scaling.
+    /// One decode and one scaling of the source of layer 0.
     Direct(Sampling),
     /// The same on YCbCr planes, which are then encoded as they are.
     Planes(Sampling),
-    /// Step by step through layer and composite.
-    Steps(Box<Steps>),
+    /// Layer by layer, step by step.
+    Steps(Box<Composite>),
     /// Nothing of the composite lies in the view: background only.
     Blank,
 }
 
-/// What the foreground of layer 0 is.
+/// What the foreground of a layer is.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// A source, cropped and scaled.
     Sampled(Sampling),
+    /// A solid color through a mask, which is cropped and scaled like a source.
+    Stencil(Sampling),
     /// A solid color: the whole rectangle is filled by `color=`.
     Solid,
-    /// Nothing: a crop wholly beyond the source, which `color=` does not fill.
+    /// Nothing: hidden, or a crop wholly beyond the source, which `color=` does not fill.
     Empty,
 }
 
-/// Layer 0 and the composite, step by step (`commands.md` 3.1, 3.2).
+/// A separate mask of a sampled layer, in pixels of the upright source (`U048`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MaskPlan {
+    /// The size to which the mask is stretched: that of the source.
+    pub size: Size,
+    /// Where the picture of the sampling begins in it.
+    pub start: (i64, i64),
+}
+
+/// A layer, step by step (`commands.md` 3.1).
 #[derive(Clone, Debug, PartialEq)]
-pub struct Steps {
+pub struct Layer {
+    /// Its number.
+    pub number: u32,
     /// The foreground.
     pub content: Content,
-    /// Its color model.
+    /// The separate mask of a sampled foreground.
+    pub mask: Option<MaskPlan>,
+    /// `maskUse=`.
+    pub mask_use: MaskUse,
+    /// Its color model before it is merged.
     pub model: Model,
     /// Sizes after each step.
     pub geometry: LayerGeometry,
+    /// Opacity of the foreground, 0..=255 (`opac=`, both numbers).
+    pub opacity: u8,
     /// `color=`: components of `model`, straight, then alpha.
     pub color: Option<Vec<u8>>,
     /// `bgColor=`, in the same form.
     pub bg_color: Option<Vec<u8>>,
+    /// How it is merged with what lies below.
+    pub blend: Blend,
+    /// Its place in the canvas.
+    pub top_left: (i64, i64),
+}
+
+/// The composite (`commands.md` 3.2).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Composite {
+    /// Layers from the bottom; layer 0 is the first.
+    pub layers: Vec<Layer>,
+    /// The canvas.
+    pub size: Size,
+    /// The color model in which layers are merged.
+    pub model: Model,
     /// `flip=` of the composite.
-    pub composite_flip: Turn,
+    pub flip: Turn,
+    /// `opac=` of the composite, 0..=255.
+    pub opacity: u8,
     /// The filter of every scaling.
     pub kernel: Kernel,
+}
+
+/// A watermark in its place on the composite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watermark {
+    /// Its rendering.
+    pub plan: Plan,
+    /// Its place in the composite.
+    pub top_left: (i64, i64),
+    /// How it is merged.
+    pub blend: Blend,
+    /// 0..=255.
+    pub opacity: u8,
 }
 
 /// What a rendering costs, known before any pixel is decoded.
@@ -168,6 +265,8 @@ pub struct Plan {
     pub view: View,
     /// How its pixels come about.
     pub work: Work,
+    /// What is laid over the composite.
+    pub watermark: Option<Box<Watermark>>,
     /// How they are encoded.
     pub output: Output,
     /// What that costs.
@@ -179,84 +278,82 @@ impl Plan {
     pub fn reply(&self) -> Size {
         self.view.reply()
     }
-}
 
-/// Makes the plan.
-///
-/// Fails with `Syntax` for commands that do not fit together, `TooLarge` past a limit, `Unsupported` for a command
-/// that this build reads but does not carry out.
-pub fn resolve(inputs: &Inputs<'_>) -> Result<Plan, Error> {
-    supported::check(inputs)?;
-    let no_commands = LayerCommands::default();
-    let layer = inputs.request.layers.get(&0).unwrap_or(&no_commands);
-    let output = output::output(inputs)?;
-    let model = match inputs.source {
-        Some(header) => header.model,
-        None => output.model,
-    };
-    let geometry = layer::geometry(&layer_inputs(inputs, layer)?)?;
-    let composite_flip = flip_turn(inputs.request.composite.flip);
-    let composite = geometry.size;
-    let view = view::view(&view_inputs(inputs, composite))?;
-    check_reply(inputs, view.reply())?;
-    let kernel = kernel(inputs);
-    let fill = |color: &Color| {
-        let fill = output::fill(color, model);
-        (fill.last() != Some(&0)).then_some(fill)
-    };
-    let steps = Steps {
-        content: Content::Solid,
-        model,
-        geometry,
-        color: layer.color.as_ref().and_then(fill),
-        bg_color: layer.bg_color.as_ref().and_then(fill),
-        composite_flip,
-        kernel,
-    };
-    let work = work(inputs, steps, &view, &output);
-    let cost = cost::cost(inputs, &work, composite, view.reply(), &output);
-    inputs.settings.limits.check_memory(cost.bytes)?;
-    Ok(Plan { composite, view, work, output, cost })
-}
-
-fn layer_inputs(inputs: &Inputs<'_>, layer: &LayerCommands) -> Result<LayerInputs, Error> {
-    let source = match inputs.source {
-        Some(header) if header.orientation.transposes() => header.size.transposed(),
-        Some(header) => header.size,
-        None => solid_size(layer)?,
-    };
-    let is_solid = inputs.source.is_none();
-    Ok(LayerInputs {
-        source,
-        crop: layer.crop.filter(|_| !is_solid),
-        size: layer.size.filter(|_| !is_solid),
-        scale: layer.scale.filter(|_| !is_solid),
-        res: layer.res.filter(|_| !is_solid),
-        resolution: inputs.record.resolution.unwrap_or(inputs.layer_attributes.resolution),
-        flip: layer.picture.flip,
-        rotate_deg: layer.rotate_deg.unwrap_or(0.0),
-        extend: layer.extend,
-    })
-}
-
-/// The size of a solid color layer 0 (`commands.md` 1.4).
-fn solid_size(layer: &LayerCommands) -> Result<Size, Error> {
-    match layer.size {
-        Some(crate::request::SizeArg::Pixels { width, height }) if width > 0 && height > 0 => {
-            Ok(Size::new(width, height))
+    /// The header of a nested request's result, for the plan of the outer request: a picture that is as large as the
+    /// reply, has its model, and costs what its rendering costs.
+    pub fn as_header(&self) -> Header {
+        let size = self.reply();
+        Header {
+            format: None,
+            size,
+            model: self.output.model,
+            alpha: if self.output.keeps_alpha { Alpha::Straight } else { Alpha::Opaque },
+            bits: 8,
+            orientation: Orientation::Upright,
+            density_ppi: None,
+            icc: None,
+            has_xmp: false,
+            path_names: Vec::new(),
+            frames: 1,
+            has_planes: false,
+            decoder_bytes: self.cost.bytes,
+            levels: vec![Level { size, scale_x: 1.0, scale_y: 1.0 }],
         }
-        _ => Err(Error::new(
-            Kind::Syntax,
-            "layer 0 has neither an image nor a size with both sides above 0",
-        )),
     }
 }
 
-fn view_inputs(inputs: &Inputs<'_>, composite: Size) -> ViewInputs {
+/// Makes the plan; `watermark` plans what is laid over the composite, for its size and model.
+///
+/// Fails with `Syntax` for commands that do not fit together, `TooLarge` past a limit, `Unsupported` for a command
+/// that this build reads but does not carry out, and as `watermark` does.
+pub fn resolve(
+    inputs: &Inputs<'_>,
+    watermark: &mut dyn FnMut(Size, Model) -> Result<Option<Watermark>, Error>,
+) -> Result<Plan, Error> {
+    supported::check(inputs)?;
+    let output = output::output(inputs)?;
+    let thumbnail = match inputs.req() {
+        ReqType::Tmb => Some(composite::thumbnail(inputs)?),
+        _ => None,
+    };
+    let composite = composite::composite(inputs, &output, thumbnail)?;
+    let size = composite.size;
+    let watermark = watermark(size, composite.model)?.map(Box::new);
+    let view = view::view(&view_inputs(inputs, size, thumbnail))?;
+    check_reply(inputs, view.reply())?;
+    let mut output = output;
+    if matches!(inputs.purpose, Purpose::Nested(_) | Purpose::Watermark(..)) {
+        // Without alpha it is a plain picture to the outer request.
+        output.keeps_alpha = !work::is_opaque(inputs, &composite, &view);
+    }
+    let work = work::work(inputs, composite, &view, &output, watermark.is_some());
+    let mut cost = cost::cost(inputs, &work, view.reply(), &output);
+    if let Some(watermark) = &watermark {
+        cost.bytes = cost.bytes.saturating_add(watermark.plan.cost.bytes);
+        cost.pixels = cost.pixels.saturating_add(watermark.plan.cost.pixels);
+    }
+    inputs.settings.limits.check_memory(cost.bytes)?;
+    Ok(Plan { composite: size, view, work, watermark, output, cost })
+}
+
+/// `dpr=` as a factor, above 0.
+fn dpr(inputs: &Inputs<'_>) -> f64 {
+    match inputs.request.attributes.dpr {
+        // Without a trusted header the client's factor is 1 (`U041`).
+        None | Some(Dpr::Off | Dpr::On(None)) => 1.0,
+        Some(Dpr::On(Some(factor))) => factor,
+    }
+}
+
+fn view_inputs(inputs: &Inputs<'_>, composite: Size, thumbnail: Option<Thumbnail>) -> ViewInputs {
     let view = &inputs.request.view;
-    let applies_max_pix = inputs.purpose == Purpose::Reply || inputs.settings.save_applies_max_pix;
-    let max_pix = inputs.attributes.max_pix.filter(|_| applies_max_pix);
-    ViewInputs {
+    let max_pix = match inputs.purpose {
+        Purpose::Reply => inputs.attributes.max_pix,
+        Purpose::Save => inputs.attributes.max_pix.filter(|_| inputs.settings.save_applies_max_pix),
+        Purpose::Nested(_) | Purpose::Watermark(..) => None,
+    }
+    .unwrap_or_default();
+    let plain = ViewInputs {
         composite,
         rgn: view.rgn,
         wid: view.wid,
@@ -265,14 +362,42 @@ fn view_inputs(inputs: &Inputs<'_>, composite: Size) -> ViewInputs {
         fit: view.fit,
         align: view.align.map_or((0.0, 0.0), |align| (align.horiz, align.vert)),
         rect: view.rect,
-        dpr: match inputs.request.attributes.dpr {
-            // Without a trusted header the client's factor is 1 (`U041`).
-            None | Some(Dpr::Off | Dpr::On(None)) => 1.0,
-            Some(Dpr::On(Some(factor))) => factor,
+        dpr: dpr(inputs),
+        default_pix: match inputs.purpose {
+            Purpose::Reply | Purpose::Save => inputs.attributes.default_pix,
+            Purpose::Nested(_) | Purpose::Watermark(..) => Size::default(),
         },
-        default_pix: inputs.attributes.default_pix,
-        max_pix: max_pix.unwrap_or_default(),
+        max_pix,
         default_upscale: inputs.settings.default_upscale,
+    };
+    match (thumbnail, inputs.purpose) {
+        (Some(thumbnail), _) => {
+            let (across, down) = thumbnail.rule.place;
+            let mode = thumbnail.mode();
+            ViewInputs {
+                rgn: None,
+                wid: Some(thumbnail.view.width),
+                hei: Some(thumbnail.view.height),
+                scl: mode.is_none().then_some(1.0),
+                fit: mode.map(|mode| Fit { mode, may_enlarge: true }),
+                align: (across * 2.0 - 1.0, down * 2.0 - 1.0),
+                // It is part of the view's size already.
+                dpr: 1.0,
+                ..plain
+            }
+        }
+        // A watermark is the composite itself; its view commands do not count.
+        (None, Purpose::Watermark(..)) => ViewInputs {
+            rgn: None,
+            wid: None,
+            hei: None,
+            scl: Some(1.0),
+            fit: None,
+            rect: None,
+            dpr: 1.0,
+            ..plain
+        },
+        (None, _) => plain,
     }
 }
 
@@ -281,6 +406,8 @@ fn check_reply(inputs: &Inputs<'_>, reply: Size) -> Result<(), Error> {
     let (limit, name) = match inputs.purpose {
         Purpose::Reply => (inputs.settings.max_render_pixels, "MaxRenderRgnPixels"),
         Purpose::Save => (inputs.settings.max_save_pixels, "MaxSavePixels"),
+        // The memory of a request bounds what nobody sees as a whole.
+        Purpose::Nested(_) | Purpose::Watermark(..) => return Ok(()),
     };
     if reply.pixels() > limit {
         return Err(Error::new(Kind::TooLarge, format!("reply of {reply} exceeds {name} {limit}")));
@@ -301,103 +428,5 @@ fn kernel(inputs: &Inputs<'_>) -> Kernel {
             Default::Sharp2 => Kernel::Lanczos3,
             Default::Bisharp => Kernel::CubicSharper,
         },
-    }
-}
-
-/// Chooses the path: one scaling where nothing stands between source and view, planes where color does not matter.
-fn work(inputs: &Inputs<'_>, steps: Steps, view: &View, output: &Output) -> Work {
-    if view.mapping.covered(steps.geometry.size).intersection(view.shown()).is_empty() {
-        return Work::Blank;
-    }
-    let Some(header) = inputs.source else {
-        return Work::Steps(Box::new(steps));
-    };
-    if let Some(direct) = direct(inputs, header, &steps, view) {
-        let (picture, mapping) = direct;
-        let sampled =
-            |form| picture.sampled(mapping, view.window, view.shown(), steps.kernel, form, true);
-        let sampling = sampled(Form::Canvas);
-        if sampling.covered.is_empty() {
-            return Work::Blank;
-        }
-        let is_whole = picture.crop == Rect::of(picture.turn.of_size(header.size));
-        let form = match output.planes.filter(|_| header.has_planes && is_whole) {
-            None => Form::Canvas,
-            Some(Chroma::Full) => Form::Planes,
-            Some(Chroma::Halved) => Form::HalvedPlanes,
-        };
-        if form != Form::Canvas {
-            return Work::Planes(sampled(form));
-        }
-        return Work::Direct(sampling);
-    }
-    let mut steps = steps;
-    steps.content = layer_content(inputs, header, &steps);
-    Work::Steps(Box::new(steps))
-}
-
-/// The picture and mapping of the direct path, if the steps between source and view allow it.
-fn direct<'a>(
-    inputs: &Inputs<'_>,
-    header: &'a Header,
-    steps: &Steps,
-    view: &View,
-) -> Option<(Picture<'a>, Mapping)> {
-    let geometry = &steps.geometry;
-    let orientation = Turn::from(header.orientation);
-    let upright = orientation.of_size(header.size);
-    let Rotation::Quarters(rotation) = geometry.rotation else { return None };
-    let is_cut_inside = geometry.crop.intersection(Rect::of(upright)) == geometry.crop;
-    let is_opaque = header.alpha == Alpha::Opaque;
-    let is_plain = geometry.shift == (0, 0)
-        && geometry.size == geometry.rotated
-        && is_cut_inside
-        && (is_opaque || (steps.color.is_none() && steps.bg_color.is_none()));
-    if inputs.paths == Paths::Plain || !is_plain {
-        return None;
-    }
-    let turn = geometry.flip.then(rotation).then(steps.composite_flip);
-    let crop = turn.of_rect(geometry.crop, upright);
-    let cropped = turn.of_size(geometry.crop.size());
-    let scaled = turn.of_size(geometry.scaled);
-    let mapping = if cropped == scaled {
-        view.mapping
-    } else if view.mapping.x.is_identity() && view.mapping.y.is_identity() {
-        let layer = Mapping::between(cropped, scaled);
-        let axis = |layer: AxisMap, view: AxisMap| AxisMap { origin: view.origin, ..layer };
-        Mapping { x: axis(layer.x, view.mapping.x), y: axis(layer.y, view.mapping.y) }
-    } else {
-        return None;
-    };
-    let picture =
-        Picture { stored: header.size, levels: &header.levels, turn: orientation.then(turn), crop };
-    Some((picture, mapping))
-}
-
-/// The foreground of layer 0, cropped and scaled but not turned.
-fn layer_content(inputs: &Inputs<'_>, header: &Header, steps: &Steps) -> Content {
-    let geometry = &steps.geometry;
-    let turn = Turn::from(header.orientation);
-    let upright = turn.of_size(header.size);
-    let inside = geometry.crop.intersection(Rect::of(upright));
-    if inside.is_empty() {
-        return Content::Empty;
-    }
-    let layer = Mapping::between(geometry.crop.size(), geometry.scaled);
-    let moved = |map: AxisMap, inside: i64, crop: i64| AxisMap {
-        origin: (inside - crop) as f64 * map.scale,
-        ..map
-    };
-    let mapping = Mapping {
-        x: moved(layer.x, inside.left, geometry.crop.left),
-        y: moved(layer.y, inside.top, geometry.crop.top),
-    };
-    let picture = Picture { stored: header.size, levels: &header.levels, turn, crop: inside };
-    let window = Rect::of(geometry.scaled);
-    let use_levels = inputs.paths == Paths::Fast;
-    let sampling = picture.sampled(mapping, window, window, steps.kernel, Form::Canvas, use_levels);
-    match sampling.covered.is_empty() {
-        true => Content::Empty,
-        false => Content::Sampled(sampling),
     }
 }

@@ -1,11 +1,11 @@
 //! How a reply is encoded: format, color model, background, resolution, profile (`commands.md` 6.5, 7, 12.2).
 
-use super::Inputs;
+use super::{Inputs, Purpose};
 use crate::codec::{Chroma, Encoding, PaletteKind, Quantization, Scans, TiffCompression};
 use crate::color::{Color, ColorValue, convert};
 use crate::error::{Error, Kind};
 use crate::raster::Model;
-use crate::request::{Compression, Fmt, Palette, PixelType, Pscan, Quantize, ReplyFormat};
+use crate::request::{Compression, Fmt, Palette, PixelType, Pscan, Quantize, ReplyFormat, ReqType};
 
 /// The encoded form of a reply.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Output {
     pub model: Model,
     /// Whether the reply carries alpha; otherwise it is laid over `bgc`.
     pub keeps_alpha: bool,
+    /// Whether the reply shows the alpha of the view as gray (`req=mask`).
+    pub shows_mask: bool,
     /// The background, in the components of `model`.
     pub bgc: [u8; 4],
     /// The background as RGB, for `image.bgc`.
@@ -47,10 +49,14 @@ pub(super) fn output(inputs: &Inputs<'_>) -> Result<Output, Error> {
         ),
         None => (attributes.jpeg_quality, attributes.jpeg_chroma),
     };
-    let model = match fmt.pixel_type {
-        Some(PixelType::Gray) => Model::Gray,
-        Some(PixelType::Cmyk) => Model::Cmyk,
-        Some(PixelType::Rgb) | None => Model::Rgb,
+    let shows_mask = inputs.req() == ReqType::Mask;
+    let model = match (inputs.purpose, fmt.pixel_type) {
+        (Purpose::Nested(model) | Purpose::Watermark(_, model), _) => model,
+        // The palette formats and those of color alone hold no gray.
+        (_, None) if shows_mask && holds_gray(fmt.format) => Model::Gray,
+        (_, Some(PixelType::Gray)) => Model::Gray,
+        (_, Some(PixelType::Cmyk)) => Model::Cmyk,
+        (_, Some(PixelType::Rgb) | None) => Model::Rgb,
     };
     let limit_bytes = commands
         .jpeg_size_kb
@@ -59,39 +65,63 @@ pub(super) fn output(inputs: &Inputs<'_>) -> Result<Output, Error> {
     let quantize = commands.quantize.clone().unwrap_or_default();
     let (encoding, keeps_alpha, mime) =
         encoding(fmt, quality, chroma, commands.pscan, &quantize, limit_bytes)?;
+    let of_catalog = match inputs.req() {
+        ReqType::Tmb => attributes.thumb_bkg_color,
+        _ => attributes.bkg_color,
+    };
     let bgc = match &inputs.request.view.bgc {
         Some(color) => *color,
         None => {
-            let [red, green, blue] = attributes.bkg_color;
+            let [red, green, blue] = of_catalog;
             Color::rgb(red, green, blue)
         }
     };
+    // What is laid over something else keeps its alpha; its encoding does not count.
+    let is_inner = matches!(inputs.purpose, Purpose::Nested(_) | Purpose::Watermark(..));
     let mut components = [0; 4];
     let own = fill(&bgc, model);
     components[..model.components()].copy_from_slice(&own[..model.components()]);
     let rgb = fill(&bgc, Model::Rgb);
     let planes = match encoding {
-        Encoding::Jpeg { chroma, .. } if model == Model::Rgb => Some(chroma),
+        Encoding::Jpeg { chroma, .. } if model == Model::Rgb && !is_inner && !shows_mask => {
+            Some(chroma)
+        }
         _ => None,
     };
     let holds_icc = matches!(
         encoding,
         Encoding::Jpeg { .. } | Encoding::Png | Encoding::Png8(_) | Encoding::Tiff { .. }
     );
-    let source_icc =
-        inputs.source.is_some_and(|header| header.icc.is_some() && header.model == model);
+    let source = inputs.facts(0).source;
+    let source_icc = source.is_some_and(|header| header.icc.is_some() && header.model == model);
     Ok(Output {
         mime,
         encoding,
         model,
-        keeps_alpha,
+        keeps_alpha: keeps_alpha || is_inner,
+        shows_mask,
         bgc: components,
         bgc_rgb: [rgb[0], rgb[1], rgb[2]],
         density_ppi: density(inputs),
-        embeds_icc: commands.icc_embed == Some(true) && holds_icc && source_icc,
+        embeds_icc: commands.icc_embed == Some(true) && holds_icc && source_icc && !shows_mask,
         quality,
         planes,
     })
+}
+
+/// Whether a format can hold gray.
+fn holds_gray(format: ReplyFormat) -> bool {
+    matches!(
+        format,
+        ReplyFormat::Jpeg
+            | ReplyFormat::Pjpeg
+            | ReplyFormat::Png
+            | ReplyFormat::PngAlpha
+            | ReplyFormat::Gif
+            | ReplyFormat::GifAlpha
+            | ReplyFormat::Tif
+            | ReplyFormat::TifAlpha
+    )
 }
 
 fn encoding(
@@ -178,12 +208,13 @@ fn encoding(
 
 /// `printRes=` ▸ `catalog::PrintResolution` ▸ `attribute::PrintResolution` (records only) ▸ the source's own.
 fn density(inputs: &Inputs<'_>) -> Option<f64> {
-    let record = inputs.record;
+    let facts = inputs.facts(0);
+    let record = facts.record;
     let by_record = || {
         let resolution = record.print_resolution.unwrap_or(inputs.attributes.print_resolution);
         record.is_record.then_some(f64::from(resolution))
     };
-    let embedded = || inputs.source.and_then(|header| header.density_ppi);
+    let embedded = || facts.source.and_then(|header| header.density_ppi);
     inputs.request.attributes.print_res_ppi.or_else(by_record).or_else(embedded)
 }
 

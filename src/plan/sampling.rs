@@ -3,7 +3,7 @@
 //! Coordinates: *full* are pixels of the upright source, *stored* those of the file before any turn, *level* those of
 //! one of its resolutions.
 
-use crate::codec::{Form, Level, Orientation, Wanted};
+use crate::codec::{Form, Header, Level, Orientation, Wanted};
 use crate::geometry::{Rect, Size};
 use crate::raster::resample::{AxisMap, Kernel, Mapping};
 use crate::raster::turn::Turn;
@@ -42,6 +42,25 @@ pub struct Sampling {
     pub covered: Rect,
     /// The filter.
     pub kernel: Kernel,
+}
+
+impl Sampling {
+    /// A whole source, upright, in full resolution and unscaled.
+    pub fn whole(header: &Header, kernel: Kernel) -> Sampling {
+        let turn = Turn::from(header.orientation);
+        let upright = turn.of_size(header.size);
+        let all = Rect::of(upright);
+        Sampling {
+            wanted: Wanted { level: 0, region: Rect::of(header.size), form: Form::Canvas },
+            turn,
+            part: all,
+            extent: upright,
+            mapping: Mapping::between(upright, upright),
+            window: all,
+            covered: all,
+            kernel,
+        }
+    }
 }
 
 /// What a sampling starts from.

@@ -1,11 +1,11 @@
 //! Commands that are read but not carried out yet: each is refused by name, so that no reply shows a wrong image.
 
-use super::Inputs;
+use super::{Inputs, LayerFacts, Purpose, is_drawn};
 use crate::codec::Header;
 use crate::error::{Error, Kind};
 use crate::raster::{Alpha, Model};
 use crate::request::{
-    EffectCommands, LayerCommands, LayerSource, MaskUse, Operations, PictureCommands, SourceExpr,
+    EffectCommands, LayerCommands, LayerSource, Operations, PictureCommands, SourceExpr,
 };
 
 /// Refuses with `Unsupported` what would change the image and is not carried out. Commands at a value that changes
@@ -13,81 +13,66 @@ use crate::request::{
 pub(super) fn check(inputs: &Inputs<'_>) -> Result<(), Error> {
     let request = inputs.request;
     let attributes = &request.attributes;
-    if attributes.template.is_some() {
-        return missing("template=");
-    }
+    let source_0 = inputs.facts(0).source;
     if attributes.icc.is_some() {
         return missing("icc=");
     }
     if attributes.path_embed == Some(true)
-        && inputs.source.is_some_and(|header| !header.path_names.is_empty())
+        && source_0.is_some_and(|header| !header.path_names.is_empty())
     {
         return missing("pathEmbed=1");
     }
-    if attributes.xmp_embed == Some(true) && inputs.source.is_some_and(|header| header.has_xmp) {
+    if attributes.xmp_embed == Some(true) && source_0.is_some_and(|header| header.has_xmp) {
         return missing("xmpEmbed=1");
     }
-    if inputs.attributes.watermark.is_some() {
-        return missing("the catalog's Watermark");
-    }
-    // Whether or not the request has a command for layer 0.
-    if inputs.record.has_mask_path
-        && !inputs.source.is_some_and(|header| header.alpha == Alpha::Premultiplied)
-    {
-        return missing("catalog::MaskPath");
-    }
-    picture(&request.composite, inputs.source, "")?;
+    picture(&request.composite, source_0, "")?;
     for (number, layer) in &request.layers {
-        let named = |command: &str| missing(&format!("{command} (layer={number})"));
-        if *number == 0 {
-            layer_0(layer, inputs)?;
-            picture(&layer.picture, inputs.source, " (layer=0)")?;
-        } else if layer.hide != Some(true) && is_drawn(layer) {
-            return named("a second layer");
+        if *number > 0 && !is_drawn(layer) {
+            continue;
+        }
+        let facts = inputs.facts(*number);
+        check_layer(layer, &facts, number)?;
+        let place = format!(" (layer={number})");
+        picture(&layer.picture, facts.source, &place)?;
+        if let Some(header) = facts.source {
+            profiles(inputs, header)?;
         }
     }
-    profiles(inputs)
+    match source_0 {
+        Some(header) => profiles(inputs, header),
+        None => embedded_profile(inputs),
+    }
 }
 
 fn missing<T>(what: &str) -> Result<T, Error> {
     Err(Error::new(Kind::Unsupported, format!("{what} is not carried out by this build")))
 }
 
-/// Whether a layer above 0 has anything to draw (`U010`).
-fn is_drawn(layer: &LayerCommands) -> bool {
-    let is_solid = layer.color.is_some();
-    layer.source.is_some() || layer.mask.is_some() || is_solid
-}
-
-fn layer_0(layer: &LayerCommands, inputs: &Inputs<'_>) -> Result<(), Error> {
+fn check_layer(layer: &LayerCommands, facts: &LayerFacts<'_>, number: &u32) -> Result<(), Error> {
+    let named = |command: &str| missing(&format!("{command} (layer={number})"));
     match &layer.source {
-        None | Some(LayerSource::Image(SourceExpr::Object(_))) => {}
-        Some(LayerSource::Image(SourceExpr::Nested(_))) => return missing("src=is()"),
-        Some(LayerSource::Image(SourceExpr::RenderNested(_))) => return missing("src=ir()"),
-        Some(LayerSource::Image(SourceExpr::Fxg(_))) => return missing("src=fxg()"),
-        Some(LayerSource::Image(SourceExpr::Foreign(_))) => return missing("src=(url)"),
-        Some(LayerSource::Text(_)) => return missing("text="),
-        Some(LayerSource::TextPs(_)) => return missing("textPs="),
+        Some(LayerSource::Image(SourceExpr::RenderNested(_))) => return named("src=ir()"),
+        Some(LayerSource::Image(SourceExpr::Fxg(_))) => return named("src=fxg()"),
+        Some(LayerSource::Text(_)) => return named("text="),
+        Some(LayerSource::TextPs(_)) => return named("textPs="),
+        Some(LayerSource::Image(
+            SourceExpr::Object(_) | SourceExpr::Nested(_) | SourceExpr::Foreign(_),
+        ))
+        | None => {}
     }
-    if layer.mask.is_some() {
-        return missing("mask=");
+    match &layer.mask {
+        Some(SourceExpr::RenderNested(_)) => return named("mask=ir()"),
+        Some(SourceExpr::Fxg(_)) => return named("mask=fxg()"),
+        Some(SourceExpr::Object(_) | SourceExpr::Nested(_) | SourceExpr::Foreign(_)) | None => {}
     }
-    let has_alpha = inputs.source.is_some_and(|header| header.alpha != Alpha::Opaque);
-    match layer.mask_use {
-        None | Some(MaskUse::Norm) => {}
-        Some(MaskUse::Off) if !has_alpha => {}
-        Some(MaskUse::Off) => return missing("maskUse=off"),
-        Some(MaskUse::Invert) => return missing("maskUse=invert"),
-    }
+    let has_alpha =
+        facts.mask.is_some() || facts.source.is_some_and(|header| header.alpha != Alpha::Opaque);
     if has_alpha && (layer.grow_mask_px.unwrap_or(0) != 0 || layer.grow_mask_r_px.unwrap_or(0) != 0)
     {
-        return missing("op_growMask=");
+        return named("op_growMask=");
     }
     if layer.perspective.is_some() {
-        return missing("perspective=");
-    }
-    if layer.hide == Some(true) {
-        return missing("hide=1");
+        return named("perspective=");
     }
     Ok(())
 }
@@ -114,9 +99,6 @@ fn picture(commands: &PictureCommands, source: Option<&Header>, place: &str) -> 
     }
     if commands.clip_path_e.is_some() && known(&commands.clip_x_path_e) {
         return named("clipXPathE=");
-    }
-    if commands.opac.is_some_and(|opac| opac.opacity_pct != 100 || opac.fill_pct != 100) {
-        return named("opac=");
     }
     if let Some((number, _)) = commands.effects.iter().find(|(_, effect)| is_visible(effect)) {
         return named(&format!("effect={number}"));
@@ -154,33 +136,53 @@ fn operation(operations: &Operations) -> Option<&'static str> {
     acts.into_iter().find(|(_, acts)| *acts).map(|(name, _)| name)
 }
 
+/// The model of the reply and the catalog's profile of it.
+fn output_profile<'a>(inputs: &Inputs<'a>) -> (Model, Option<&'a String>) {
+    let pixel_type = inputs.request.attributes.fmt.unwrap_or_default().pixel_type;
+    let model = match (inputs.purpose, pixel_type) {
+        (Purpose::Nested(model) | Purpose::Watermark(_, model), _) => model,
+        (_, Some(crate::request::PixelType::Gray)) => Model::Gray,
+        (_, Some(crate::request::PixelType::Cmyk)) => Model::Cmyk,
+        (_, Some(crate::request::PixelType::Rgb) | None) => Model::Rgb,
+    };
+    let profile = match model {
+        Model::Gray => &inputs.attributes.icc_profile_gray,
+        Model::Rgb => &inputs.attributes.icc_profile_rgb,
+        Model::Cmyk => &inputs.attributes.icc_profile_cmyk,
+    };
+    (model, profile.as_ref())
+}
+
+fn embedded_profile(inputs: &Inputs<'_>) -> Result<(), Error> {
+    match output_profile(inputs).1 {
+        Some(output) if inputs.request.attributes.icc_embed == Some(true) => {
+            missing(&format!("iccEmbed=1 with the catalog's profile {output}"))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Conversions through profiles (`commands.md` 12): refused unless input and output space are the same, or one of
 /// them is unknown, in which case the conversion is naive (12.1, 12.2).
-fn profiles(inputs: &Inputs<'_>) -> Result<(), Error> {
-    let main = inputs.attributes;
-    let pixel_type = inputs.request.attributes.fmt.unwrap_or_default().pixel_type;
-    let model = match pixel_type {
-        Some(crate::request::PixelType::Gray) => Model::Gray,
-        Some(crate::request::PixelType::Cmyk) => Model::Cmyk,
-        Some(crate::request::PixelType::Rgb) | None => Model::Rgb,
-    };
-    let of = |model: Model| match model {
-        Model::Gray => (&main.icc_profile_src_gray, &main.icc_profile_gray),
-        Model::Rgb => (&main.icc_profile_src_rgb, &main.icc_profile_rgb),
-        Model::Cmyk => (&main.icc_profile_src_cmyk, &main.icc_profile_cmyk),
-    };
-    let Some(output) = of(model).1 else { return Ok(()) };
-    if inputs.request.attributes.icc_embed == Some(true) {
-        return missing(&format!("iccEmbed=1 with the catalog's profile {output}"));
+fn profiles(inputs: &Inputs<'_>, header: &Header) -> Result<(), Error> {
+    embedded_profile(inputs)?;
+    // The result of a nested request is in the space of the reply already.
+    let (model, Some(output)) = output_profile(inputs) else { return Ok(()) };
+    if header.format.is_none() {
+        return Ok(());
     }
-    let Some(header) = inputs.source else { return Ok(()) };
     if let Some(icc) = &header.icc {
         if header.model == model && is_srgb_name(output) && crate::color::profile::is_srgb(icc) {
             return Ok(());
         }
         return missing(&format!("conversion from the embedded profile to {output}"));
     }
-    let (src, own) = of(header.model);
+    let main = inputs.attributes;
+    let (src, own) = match header.model {
+        Model::Gray => (&main.icc_profile_src_gray, &main.icc_profile_gray),
+        Model::Rgb => (&main.icc_profile_src_rgb, &main.icc_profile_rgb),
+        Model::Cmyk => (&main.icc_profile_src_cmyk, &main.icc_profile_cmyk),
+    };
     match src.as_ref().or(own.as_ref()) {
         None => Ok(()),
         Some(input) if header.model == model && input == output => Ok(()),

@@ -5,6 +5,8 @@
 #![deny(unsafe_code)]
 
 pub mod alpha;
+pub mod blend;
+pub mod mask;
 pub mod resample;
 pub mod rotate;
 pub mod turn;

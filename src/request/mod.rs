@@ -49,7 +49,7 @@ pub use query::{Modifier, Origin, decode_value, last_value, query_text, split};
 pub use req::{
     CacheControl, DefaultImage, INVALID_TIMEOUT, PropertyFormat, Req, ReqType, XmlEncoding,
 };
-pub use resolve::resolve_text;
+pub use resolve::{encode_value, resolve_text};
 pub use target::{Context, Located, Prefixes, append_body, split_target};
 
 use crate::error::Error;
@@ -153,6 +153,19 @@ pub fn requested_type(
         Ok((lists, _)) => merge::last_type(&lists),
         Err(_) => merge::last_type(&sources.iter().map(plainly_split).collect::<Lists>()),
     }
+}
+
+/// The decoded value of the last command of this name that the source strings hold together, macros and variables
+/// carried out: for `locale=` and `template=`, which decide what else takes part. `None` where it is missing or empty.
+pub fn early_value(
+    sources: &[SourceText<'_>],
+    surroundings: &Surroundings<'_>,
+    options: &Options,
+    name: &str,
+) -> Result<Option<String>, Error> {
+    let (lists, _) = expanded(sources, surroundings, options)?;
+    let all: Vec<Modifier> = lists.into_iter().flat_map(|(_, list)| list).collect();
+    last_value(&all, name).map(|value| value.filter(|value| !value.is_empty()))
 }
 
 /// Modifiers of each source string and the layer it belongs to.

@@ -23,7 +23,7 @@ pub fn resolve_text(merged: &[MergedCommand]) -> String {
         out.push('=');
         match command.is_encoded {
             true => out.push_str(&command.value),
-            false => encode_value(&mut out, &command.value),
+            false => out.push_str(&encode_value(&command.value)),
         }
     }
     out
@@ -54,7 +54,8 @@ fn open(out: &mut String, from: Scope, to: Scope) {
 }
 
 /// Escapes everything but letters, digits and the marks that no rule of the syntax reads (requests.md 2.1).
-fn encode_value(out: &mut String, value: &str) {
+pub fn encode_value(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
     for byte in value.bytes() {
         match byte {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => out.push(char::from(byte)),
@@ -62,4 +63,5 @@ fn encode_value(out: &mut String, value: &str) {
             _ => out.push_str(&format!("%{byte:02X}")),
         }
     }
+    out
 }

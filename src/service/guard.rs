@@ -46,7 +46,7 @@ pub(super) struct Arrived<'a> {
 /// Reveals, rewrites, unlocks. `preliminary` is the main catalog by the path as it arrived.
 ///
 /// `Refused` by rule, address filter, obfuscation or lock; `Syntax` for a rewritten target that cannot be read.
-pub(super) fn guarded(arrived: Arrived<'_>, preliminary: &Main<'_>) -> Result<Guarded, Error> {
+pub(super) fn guarded(arrived: Arrived<'_>, preliminary: &Main<'_, '_>) -> Result<Guarded, Error> {
     let own = &preliminary.catalog.attributes;
     let sent = arrived.query.unwrap_or_default();
     let clear = if own.request_obfuscation { revealed(sent) } else { None };
@@ -130,12 +130,12 @@ pub(super) fn check_address(filter: &AddressFilter, client: Option<IpAddr>) -> R
 
 /// The main catalog after the rules: that of the new path, or the preliminary one where it names none
 /// (`U-rule-input`).
-pub(super) fn main_after<'a>(
+pub(super) fn main_after<'a, 't>(
     catalogs: &'a Catalogs,
-    preliminary: &Main<'a>,
-    elements: &'a [String],
+    preliminary: &Main<'a, '_>,
+    elements: &'t [String],
     allow_default: bool,
-) -> Result<Main<'a>, Error> {
+) -> Result<Main<'a, 't>, Error> {
     let main = catalogs.main(elements, allow_default || preliminary.is_named)?;
     if main.is_named || !preliminary.is_named {
         return Ok(main);

@@ -1,17 +1,24 @@
 //! The pipeline of a request, one line for one stage. Knows neither FastCGI nor CGI.
 //!
 //! A reader meets [`Service`] (what all requests share) and [`Service::answer`] (where a request enters) first.
-//! `prepare` turns a request into a plan with an open source, `picture` renders and saves, `properties` answers the
-//! property types, `validators` makes versions and ETags.
+//! `call` is one request on its way, `guard` decides whether it may go on; `texts` makes the request of all that takes
+//! part, `lookup` finds its objects, `scene` opens them, `prepare` hands them to plan and renderer. `picture` answers
+//! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types,
+//! `validators` makes versions and ETags.
 
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod call;
 mod guard;
+mod instead;
+mod lookup;
 mod picture;
 mod prepare;
 mod properties;
 mod saving;
+mod scene;
+mod texts;
 mod validators;
 
 use std::net::IpAddr;
@@ -19,20 +26,22 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
-use crate::catalog::{CatalogStore, Catalogs, HeaderAction, Main, Overrides, RuleHeader};
+use crate::catalog::{CatalogStore, Catalogs, HeaderAction, RuleHeader};
 use crate::config::{Config, Fault, Memory, Severity};
 use crate::error::{Error, Kind, shown};
 use crate::limits::{Deadline, Limits};
 use crate::plan::PlanSettings;
+use crate::raster::Model;
 use crate::reply::{ErrorForm, ErrorStyle, HeaderValue, Reply, of_error, property::Properties};
 use crate::request::{
-    Context, Located, Method, Options, Prefixes, RawRequest, ReqType, SourceText, Surroundings,
-    TextLimits, append_body, decode_value, query_text, requested_type, split_target,
+    Context, Located, Method, Options, Prefixes, RawRequest, ReqType, Role, SourceText,
+    Surroundings, TextLimits, append_body, decode_value, query_text, requested_type, split_target,
 };
 use crate::save::SaveFolder;
 use crate::source::{RootSettings, Roots};
 
 use admission::{Admission, AdmissionLimits};
+use call::{Call, MainObject};
 use guard::Arrived;
 
 /// Everything that requests share: settings, catalogs, roots, save folder, admission.
@@ -52,20 +61,6 @@ pub struct Service {
 pub struct Share {
     /// Processes that render on this machine with these settings, at least 1.
     pub workers: u32,
-}
-
-/// One request on its way: what every stage may look at.
-struct Call<'a> {
-    service: &'a Service,
-    raw: &'a RawRequest,
-    deadline: &'a Deadline,
-    now: SystemTime,
-    client: Option<IpAddr>,
-    located: &'a Located,
-    main: Main<'a>,
-    catalogs: &'a Catalogs,
-    query: &'a str,
-    overrides: &'a Overrides,
 }
 
 impl Service {
@@ -254,18 +249,27 @@ impl Service {
                 deadline,
                 now,
                 client,
-                located: &guarded.located,
-                main,
                 catalogs: &catalogs,
-                query: &guarded.query,
-                overrides: &guarded.overrides,
+                main: MainObject::of(&main),
+                located: guarded.located.clone(),
+                query: guarded.query,
+                overrides: guarded.overrides,
+                object: None,
+                inherited: Vec::new(),
+                role: Role::Main,
+                model: Model::Rgb,
+                stand_in: None,
+                depth: 0,
+                nested_left: call::nested_requests(),
             };
             let kind = call.requested_type();
             form = error_form(kind);
             if kind == ReqType::SaveToFile {
                 deadline.mark_save();
             }
-            let mut reply = call.answer(kind)?;
+            let answer = call.answer(kind);
+            let mut reply =
+                answer.or_else(|error| call.error_image(kind, error, style.detail_level))?;
             call.add_headers(&mut reply, &guarded.headers);
             Ok(reply)
         };
@@ -305,16 +309,14 @@ impl Call<'_> {
     fn answer(&self, kind: ReqType) -> Result<Reply, Error> {
         self.verdict()?;
         match kind {
-            ReqType::Img => self.image(),
+            ReqType::Img | ReqType::Mask | ReqType::Tmb => self.image(),
             ReqType::SaveToFile => self.save(),
             ReqType::Props => self.props(),
             ReqType::ImageProps => self.image_props(),
             ReqType::Exists => self.exists(),
             ReqType::Validate => self.validate(),
             ReqType::Resolve => self.resolve(),
-            ReqType::Mask
-            | ReqType::Tmb
-            | ReqType::CatalogProps
+            ReqType::CatalogProps
             | ReqType::ImageSet
             | ReqType::Set
             | ReqType::MbrSet

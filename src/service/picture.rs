@@ -6,7 +6,7 @@ use crate::codec::{self, Metadata, Output as CodecOutput};
 use crate::error::{Error, Kind};
 use crate::limits::Limits;
 use crate::plan::{Plan, Purpose};
-use crate::render::{self, Source};
+use crate::render;
 use crate::reply::caching::{self, Ttl};
 use crate::reply::date::http_date;
 use crate::reply::{HeaderValue, Reply};
@@ -14,24 +14,30 @@ use crate::request::{Method, http_date_seconds};
 
 use super::Call;
 use super::admission::{Class, Cost, Permit};
-use super::prepare::{Prepared, moment};
+use super::lookup::moment;
+use super::prepare::Prepared;
 use super::validators;
 
-impl<'a> Call<'a> {
+impl Call<'_> {
     /// The image, or 304.
     pub(super) fn image(&self) -> Result<Reply, Error> {
-        let prepared = self.prepared()?;
+        let (call, prepared) = self.scene_or_default()?;
+        let ttl = prepared.ttl();
+        call.reply_of(&prepared, ttl)
+    }
+
+    /// The image of a scene with the lifetime `ttl`, or 304.
+    pub(super) fn reply_of(&self, prepared: &Prepared<'_>, ttl: Ttl) -> Result<Reply, Error> {
         let plan = prepared.planned(self, Purpose::Reply)?;
         let mut reply = Reply {
             status: 200,
             headers: vec![("Content-Type".into(), HeaderValue::new(plan.output.mime))],
             body: Vec::new(),
         };
-        let ttl = prepared.ttl();
         caching::add_ttl(&mut reply, ttl, self.now);
         let modified_ms = (prepared.attributes.use_last_modified).then(|| prepared.modified_ms());
         if ttl != Ttl::Never {
-            let etag = validators::etag(&prepared, &plan);
+            let etag = validators::etag(prepared, &plan);
             reply.headers.push(("ETag".into(), HeaderValue::new(etag)));
         }
         if let Some(ms) = modified_ms {
@@ -45,7 +51,7 @@ impl<'a> Call<'a> {
         let mut body = Cursor::new(Vec::new());
         {
             let _permit = self.admitted(&plan, Class::Image)?;
-            self.encoded(&prepared, &plan, &mut body)?;
+            self.encoded(prepared, &plan, &mut body)?;
         }
         reply.body = body.into_inner();
         if reply.body.len() as u64 > limit {
@@ -88,10 +94,10 @@ impl<'a> Call<'a> {
         output: &mut dyn CodecOutput,
     ) -> Result<(), Error> {
         let limits: &Limits = &self.service.plan_settings.limits;
-        let source = prepared.source.as_ref().map(|(file, header)| Source { bytes: file, header });
-        let pixels = render::pixels(plan, source, limits, self.deadline)?;
+        let pixels = render::pixels(plan, &prepared.sources(), limits, self.deadline)?;
+        let header = prepared.layer_0().and_then(|layer| layer.image.as_ref());
         let icc = match plan.output.embeds_icc {
-            true => source.and_then(|source| source.header.icc.as_deref()),
+            true => header.and_then(|picture| picture.header().icc.as_deref()),
             false => None,
         };
         let metadata = Metadata { icc, density_ppi: plan.output.density_ppi, xmp: None };

@@ -12,7 +12,9 @@ use crate::reply::{HeaderValue, Reply};
 use crate::request::{Method, PropertyFormat, Req, ReqType, Request, resolve_text};
 
 use super::Call;
-use super::prepare::{moment, no_image, record_info, ttl};
+use super::lookup::{moment, record_info};
+use super::prepare::ttl;
+use super::scene::{Picture, no_image};
 use super::validators;
 
 impl Call<'_> {
@@ -22,7 +24,8 @@ impl Call<'_> {
         self.text_only(&prepared.request)?;
         let plan = prepared.planned(self, Purpose::Reply)?;
         let output = &plan.output;
-        let header = prepared.source.as_ref().map(|(_, header)| header);
+        let picture = prepared.layer_0().and_then(|layer| layer.image.as_ref());
+        let header = picture.map(Picture::header);
         let mut p = Properties::new();
         let [red, green, blue] = output.bgc_rgb;
         p.text("image.bgc", format!("{red:02x}{green:02x}{blue:02x}"));
@@ -78,7 +81,8 @@ impl Call<'_> {
         let paths = header.map(|header| header.path_names.join(",")).unwrap_or_default();
         p.flag("image.embeddedPhotoshopPaths", !paths.is_empty());
         p.flag("image.embeddedXmpData", header.is_some_and(|header| header.has_xmp));
-        p.int("image.mask", mask_kind(header, info.fields.has_mask_path));
+        let has_mask = record.and_then(|record| record.mask_path).is_some_and(|p| !p.is_empty());
+        p.int("image.mask", mask_kind(header, has_mask));
         let text = |field: Option<&str>| field.unwrap_or_default().to_owned();
         p.text("image.modifier", text(record.and_then(|record| record.modifier)));
         p.text("image.photoshopPathNames", paths);
@@ -129,7 +133,7 @@ impl Call<'_> {
         let found = match self.main.rest.is_empty() {
             true => false,
             false => matches!(
-                self.catalogs.resolve_path(&self.main)?,
+                self.catalogs.resolve_path(&self.main.as_main())?,
                 crate::catalog::Found::Record { .. }
             ),
         };
@@ -152,7 +156,7 @@ impl Call<'_> {
     /// `req=resolve`: the merged request as text (`U-resolve-format`).
     pub(super) fn resolve(&self) -> Result<Reply, Error> {
         let path = self.path_object().ok().flatten();
-        let request = self.parsed(path.as_ref())?;
+        let request = self.parsed(path.as_ref())?.request;
         let object = match path.as_ref().and_then(|path| path.record.as_ref().map(|r| (path, r))) {
             Some((path, record)) => match path.catalog.attributes.root_id.as_str() {
                 "" => record.id.to_owned(),
@@ -188,8 +192,8 @@ impl Call<'_> {
     fn named_text_only(&self) -> Result<(), Error> {
         let path = self.path_object().ok().flatten();
         // A record that cannot be read does not matter to them (`requests.md` 3, stage 13).
-        let request = self.parsed(path.as_ref()).or_else(|_| self.parsed(None))?;
-        self.text_only(&request)
+        let parsed = self.parsed(path.as_ref()).or_else(|_| self.parsed(None))?;
+        self.text_only(&parsed.request)
     }
 }
 

@@ -13,8 +13,9 @@ use crate::save::{
     self, Durability, Existing, Quota, SaveFolder, SaveName, SaveSettings, SuffixRules, Suffixes,
 };
 
+use super::Call;
 use super::admission::Class;
-use super::{Call, guard};
+use super::scene::{Failure, attributes_of};
 
 /// Opens `IS::SaveDirectory` with the settings of `saveToFile.*`.
 pub(super) fn open_folder(config: &Config) -> SaveFolder {
@@ -66,15 +67,13 @@ impl Call<'_> {
     fn saved(&self, name: &mut String) -> Result<(Reply, String), Error> {
         let settings = &self.service.config.ps.save_to_file;
         self.permitted()?;
-        let path = self.path_object()?;
-        let mut request = self.parsed(path.as_ref())?;
-        let attributes = &mut request.attributes;
+        let (path, mut parsed) = self.read()?;
+        let attributes = &mut parsed.request.attributes;
         *name = attributes.name.clone().unwrap_or_default();
         // From here on the time counts, that of opening a slow source included.
         let timeout = attributes.timeout_ms.map_or(settings.save_timeout, Duration::from_millis);
         self.deadline.move_to(timeout.min(settings.max_timeout));
-        let main = self.effective_main(path.as_ref());
-        let in_force = guard::attributes(main, self.overrides);
+        let in_force = attributes_of(self, &path);
         let save_path = in_force.save_path.as_deref().unwrap_or_default();
         if save_path.is_empty() {
             return Err(Error::new(Kind::Refused, "SavePath is empty").with_title(save::DISABLED));
@@ -84,7 +83,7 @@ impl Call<'_> {
             let format = format_of_suffix(save_name.as_str());
             attributes.fmt = format.map(|(word, _)| Fmt::parse(word)).transpose()?;
         }
-        let prepared = self.with_source(path, request)?;
+        let prepared = self.opened_scene(path, parsed).map_err(Failure::into_error)?;
         let plan = prepared.planned(self, Purpose::Save)?;
         if let Some(warning) = contradiction(save_name.as_str(), plan.output.mime) {
             log::warn!("save {}: {warning}", shown(name));

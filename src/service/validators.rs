@@ -5,6 +5,7 @@ use crate::reply::property::Properties;
 use crate::source::SourceFile;
 
 use super::prepare::Prepared;
+use super::scene::Picture;
 
 /// `metadata.version` of objects without metadata (`U-version`).
 pub(super) const NO_METADATA: &str = "0";
@@ -39,13 +40,35 @@ fn add_source(hash: &mut Hash, source: &SourceFile) {
     hash.add(&identity.modified_ns.to_le_bytes());
 }
 
+/// The sources and record fields of a scene, of its nested requests and of its watermark.
+fn add_scene(hash: &mut Hash, prepared: &Prepared<'_>) {
+    prepared.for_all_layers(&mut |layer| {
+        hash.add(&layer.number.to_le_bytes());
+        hash.add(layer.info.version_text.as_bytes());
+        for picture in layer.pictures() {
+            match picture {
+                Picture::File(file, _) => add_source(hash, file),
+                Picture::Nested(_) => hash.add(b"nested"),
+            }
+        }
+    });
+}
+
+/// The plans of nested requests, which the outer plan does not hold.
+fn add_nested_plans(hash: &mut Hash, prepared: &Prepared<'_>) {
+    prepared.for_all_layers(&mut |layer| {
+        for picture in layer.pictures() {
+            if let Picture::Nested(nested) = picture {
+                hash.add(format!("{:?}", nested.plan).as_bytes());
+            }
+        }
+    });
+}
+
 /// `image.version`: the sources and the record fields that decide pixels, not the view (`U-version`).
 pub(super) fn version(prepared: &Prepared<'_>) -> String {
     let mut hash = Hash::new();
-    if let Some((file, _)) = &prepared.source {
-        add_source(&mut hash, file);
-    }
-    hash.add(prepared.record.version_text.as_bytes());
+    add_scene(&mut hash, prepared);
     let text = hash.text();
     text.get(..12).unwrap_or_default().to_owned()
 }
@@ -53,10 +76,8 @@ pub(super) fn version(prepared: &Prepared<'_>) -> String {
 /// The strong ETag of an image: its sources and its whole plan, which holds every decision (`U-etag`).
 pub(super) fn etag(prepared: &Prepared<'_>, plan: &Plan) -> String {
     let mut hash = Hash::new();
-    if let Some((file, _)) = &prepared.source {
-        add_source(&mut hash, file);
-    }
-    hash.add(prepared.record.version_text.as_bytes());
+    add_scene(&mut hash, prepared);
+    add_nested_plans(&mut hash, prepared);
     hash.add(format!("{plan:?}").as_bytes());
     format!("\"{}\"", hash.text())
 }

@@ -6,7 +6,7 @@ use imprint::codec::{Chroma, Encoding, Scans};
 use imprint::error::Kind;
 use imprint::geometry::{Rect, Size};
 use imprint::plan::sampling::Sampling;
-use imprint::plan::{Content, Inputs, Paths, Plan, Purpose, RecordFields, Work};
+use imprint::plan::{Content, Inputs, LayerFacts, Paths, Plan, Purpose, RecordFields, Work};
 use imprint::raster::{Alpha, Model};
 use imprint::request::{Options, SourceText, parse};
 use proptest::prelude::*;
@@ -23,10 +23,10 @@ const FIXED_BYTES: u64 = 4 << 20;
 fn sampling(plan: &Plan) -> Option<&Sampling> {
     match &plan.work {
         Work::Direct(sampling) | Work::Planes(sampling) => Some(sampling),
-        Work::Steps(steps) => match &steps.content {
-            Content::Sampled(sampling) => Some(sampling),
+        Work::Steps(composite) => composite.layers.iter().find_map(|layer| match &layer.content {
+            Content::Sampled(sampling) | Content::Stencil(sampling) => Some(sampling),
             Content::Solid | Content::Empty => None,
-        },
+        }),
         Work::Blank => None,
     }
 }
@@ -365,16 +365,22 @@ fn print_resolution_comes_from_the_first_that_states_one() {
         ("U075 a fraction", &silent, "printRes=72.5", RecordFields::default(), Some(72.5)),
     ] {
         let request = parse(&[SourceText::url(query)], &Options::default()).expect("valid");
-        let plan = imprint::plan::resolve(&Inputs {
-            request: &request,
+        let facts = LayerFacts {
+            number: 0,
             attributes: &attributes,
-            layer_attributes: &attributes,
             record,
             source: Some(&picture.header),
+            mask: None,
+        };
+        let inputs = Inputs {
+            request: &request,
+            attributes: &attributes,
+            layers: &[facts],
             settings: &table.settings,
             purpose: Purpose::Reply,
             paths: Paths::Fast,
-        });
+        };
+        let plan = imprint::plan::resolve(&inputs, &mut |_, _| Ok(None));
         let density = plan.map(|plan| plan.output.density_ppi).expect("a plan");
         assert_eq!(density, expected, "F172: {name}");
     }

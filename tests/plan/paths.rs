@@ -81,9 +81,9 @@ const REQUESTS: [&str; 64] = [
 fn level_of(plan: &Plan) -> usize {
     match &plan.work {
         Work::Direct(sampling) | Work::Planes(sampling) => sampling.wanted.level,
-        Work::Steps(steps) => match &steps.content {
-            Content::Sampled(sampling) => sampling.wanted.level,
-            Content::Solid | Content::Empty => 0,
+        Work::Steps(composite) => match composite.layers.first().map(|layer| &layer.content) {
+            Some(Content::Sampled(sampling) | Content::Stencil(sampling)) => sampling.wanted.level,
+            Some(Content::Solid | Content::Empty) | None => 0,
         },
         Work::Blank => 0,
     }

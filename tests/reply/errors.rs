@@ -83,8 +83,8 @@ fn an_error_has_the_form_of_its_request_type() {
     for (name, target, head) in [
         ("img", "nowhere.png", None),
         ("img by name", "nowhere.png?req=img", None),
-        ("mask", "a.png?req=mask", None),
-        ("tmb", "a.png?req=tmb", None),
+        ("mask", "nowhere.png?req=mask", None),
+        ("tmb", "nowhere.png?req=tmb", None),
         ("message", "a.png?req=message", None),
         ("loadcache", "a.png?req=loadcache", None),
         ("xmp", "a.png?req=xmp", None),

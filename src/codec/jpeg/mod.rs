@@ -51,7 +51,7 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
     let decoder_bytes = input.source_bytes().saturating_add(found.coefficient_bytes());
     let levels = (0..4u32).map(|shift| level(found.size, shift)).collect();
     Ok(Header {
-        format: Format::Jpeg,
+        format: Some(Format::Jpeg),
         size: found.size,
         model,
         alpha: Alpha::Opaque,

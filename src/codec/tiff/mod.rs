@@ -45,7 +45,7 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
     let photoshop = file.block(first, tag::PHOTOSHOP, PHOTOSHOP_BYTES).unwrap_or(None);
     let page = pyramid.pages.first().ok_or_else(no_picture)?;
     Ok(Header {
-        format: Format::Tiff,
+        format: Some(Format::Tiff),
         size: page.size,
         model: page.meaning.model(),
         alpha: page.alpha,
