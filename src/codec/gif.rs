@@ -46,6 +46,13 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
     })
 }
 
+/// The XMP packet before the first frame.
+pub(crate) fn xmp(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let mut decoder = opened(input, true)?;
+    first_frame(&mut decoder)?;
+    Ok(decoder.xmp_metadata().map(<[u8]>::to_vec))
+}
+
 /// Draws the part of the first frame that lies in the region.
 ///
 /// The indices of the whole frame are decoded at once: asked for row by row, the library loses what its LZW decoder

@@ -23,6 +23,7 @@ mod png;
 mod tiff;
 mod types;
 pub(crate) mod webp;
+pub mod xmp;
 
 pub use input::{Input, ReadAt};
 pub use types::*;
@@ -37,6 +38,9 @@ const SNIFF_BYTES: usize = 64;
 
 /// Largest ICC profile that is taken over or written, in bytes.
 pub(crate) const ICC_LIMIT_BYTES: usize = 8 << 20;
+
+/// Largest XMP packet that is read, in bytes.
+pub(crate) const XMP_LIMIT_BYTES: usize = 16 << 20;
 
 /// Reads the header of a source: format, size, color, metadata, levels. Decodes no pixels.
 ///
@@ -60,6 +64,29 @@ pub fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Error> {
     })?;
     limits.check_source(header.size)?;
     Ok(header)
+}
+
+/// The XMP packet as stored, of a source whose header `probe` returned with `has_xmp`; `None` where there is none of at
+/// most 16 MiB that can be read. It may be anything: see [`xmp::document`].
+///
+/// Of a JPEG the main packet, which is complete in itself, without what an extended one adds.
+pub fn xmp_packet(
+    input: &mut Input<'_>,
+    format: Format,
+    limits: &Limits,
+) -> Result<Option<Vec<u8>>, Error> {
+    input.deadline().tick()?;
+    // Packet, decompressed packet and text.
+    limits.check_memory(3 * XMP_LIMIT_BYTES as u64)?;
+    let packet = caught("XMP", || match format {
+        Format::Jpeg => jpeg::xmp(input),
+        Format::Png => png::xmp(input),
+        Format::Gif => gif::xmp(input),
+        Format::Webp => webp::xmp(input),
+        Format::Tiff => tiff::xmp(input),
+        Format::Bmp => Ok(None),
+    })?;
+    Ok(packet.filter(|packet| packet.len() <= XMP_LIMIT_BYTES))
 }
 
 /// Decodes the wanted part of the source whose header `probe` returned.

@@ -14,7 +14,7 @@ use super::exif::{Placement, placement, plausible_ppi};
 use super::palette::{self, Paletted};
 use super::{
     Format, Header, ICC_LIMIT_BYTES, Input, Level, Metadata, Output, Quantization, Wanted,
-    read_failure, write_failure,
+    XMP_LIMIT_BYTES, read_failure, write_failure,
 };
 use crate::error::{Error, Kind};
 use crate::geometry::{Rect, Size};
@@ -68,6 +68,23 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         decoder_bytes: 0,
         levels: vec![Level { size, scale_x: 1.0, scale_y: 1.0 }],
     })
+}
+
+/// The text chunk of the XMP packet before the pixels; one that inflates beyond the limit counts as absent.
+pub(crate) fn xmp(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let mut decoder = Decoder::new_with_limits(
+        BufReader::new(input.reopened()),
+        png::Limits { bytes: HEADER_BYTES + XMP_LIMIT_BYTES },
+    );
+    decoder.set_ignore_iccp_chunk(true);
+    let reader = decoder.read_info().map_err(failure)?;
+    let chunk = reader.info().utf8_text.iter().find(|text| text.keyword == XMP_KEYWORD);
+    let Some(mut chunk) = chunk.cloned() else { return Ok(None) };
+    if let Err(error) = chunk.decompress_text_with_limit(XMP_LIMIT_BYTES) {
+        log::debug!("the XMP packet of a PNG is ignored: {error}");
+        return Ok(None);
+    }
+    Ok(chunk.get_text().ok().map(String::into_bytes))
 }
 
 /// Decodes the rows down to the last of the region and keeps what lies in it.

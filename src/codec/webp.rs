@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use libwebp_sys as lw;
 
 use crate::codec::jpeg::markers::{exif_values, read_error};
-use crate::codec::{Form, Format, Header, Input, Level, Orientation, Wanted};
+use crate::codec::{Form, Format, Header, Input, Level, Orientation, Wanted, XMP_LIMIT_BYTES};
 use crate::error::{Error, Kind};
 use crate::geometry::{Rect, Size};
 use crate::limits::{Deadline, Limits};
@@ -34,7 +34,8 @@ struct Container {
     icc: Option<Vec<u8>>,
     orientation: Orientation,
     density_ppi: Option<f64>,
-    has_xmp: bool,
+    /// Where the XMP chunk lies, and its length.
+    xmp: Option<(u64, u64)>,
     is_animated: bool,
     frames: u32,
     first: Option<Frame>,
@@ -67,7 +68,7 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         orientation: container.orientation,
         density_ppi: container.density_ppi,
         icc: container.icc,
-        has_xmp: container.has_xmp,
+        has_xmp: container.xmp.is_some(),
         path_names: Vec::new(),
         frames: container.frames.max(1),
         has_planes: false,
@@ -76,6 +77,16 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         levels: vec![Level { size, scale_x: 1.0, scale_y: 1.0 }],
         // The whole picture and libwebp's own copy of a lossless one.
     })
+}
+
+/// The XMP packet.
+pub(crate) fn xmp(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let place = read_container(input)?.xmp;
+    let Some((from, length)) = place.filter(|(_, length)| *length <= XMP_LIMIT_BYTES as u64) else {
+        return Ok(None);
+    };
+    input.seek(SeekFrom::Start(from)).map_err(read_error)?;
+    bytes(input, length)
 }
 
 fn read_container(input: &mut Input<'_>) -> Result<Container, Error> {
@@ -137,7 +148,7 @@ fn read_container(input: &mut Input<'_>) -> Result<Container, Error> {
                     (found.orientation, found.density_ppi) = exif_values(exif);
                 }
             }
-            b"XMP " => found.has_xmp = length > 0,
+            b"XMP " if length > 0 => found.xmp = found.xmp.or(Some((from, length))),
             _ => {}
         }
     }

@@ -131,6 +131,7 @@ impl Default for OwnSettings {
             default_upscale: false,
             usm_radius_scaling: true,
             missing_status: 403,
+            json_error_status: 200,
             trusted_proxies: AddressFilter::nobody(),
             allowed_peers: Vec::new(),
             allow_public_tcp: false,

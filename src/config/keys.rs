@@ -271,6 +271,9 @@ pub static KEYS: &[Key] = &[
     key("imprint", "missingStatus", &[], |c, v| {
         put(&mut c.imprint.missing_status, value::missing_status(v))
     }),
+    key("imprint", "jsonErrorStatus", &[], |c, v| {
+        put(&mut c.imprint.json_error_status, value::json_error_status(v))
+    }),
     key("imprint", "trustedProxies", &[], |c, v| {
         put(&mut c.imprint.trusted_proxies, value::peers(v))
     }),

@@ -204,6 +204,8 @@ pub struct OwnSettings {
     pub usm_radius_scaling: bool,
     /// `missingStatus`: status of a missing image, 403 (the default) or 404.
     pub missing_status: u16,
+    /// `jsonErrorStatus`: status of errors of JSON requests, 200 (the default) or 403 for the one of other formats.
+    pub json_error_status: u16,
     /// `trustedProxies`: peers whose `X-Forwarded-For` counts; default nobody.
     pub trusted_proxies: AddressFilter,
     /// `allowedPeers`: web servers that may connect over TCP (as `FCGI_WEB_SERVER_ADDRS`); empty is

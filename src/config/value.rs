@@ -227,6 +227,15 @@ pub fn missing_status(text: &str) -> Parsed<u16> {
     }
 }
 
+/// 200 or 403.
+pub fn json_error_status(text: &str) -> Parsed<u16> {
+    match text {
+        "200" => Ok(200),
+        "403" => Ok(403),
+        _ => Err("200 or 403".to_owned()),
+    }
+}
+
 /// Listen addresses separated by `;`, or nothing.
 pub fn addresses(text: &str) -> Parsed<Vec<Address>> {
     let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());

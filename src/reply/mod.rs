@@ -1,18 +1,24 @@
 //! Replies: status, headers, bodies and the text formats of properties. Parses nothing.
 //!
-//! A reader meets [`Reply`] first.
+//! A reader meets [`Reply`] first, then [`property::Properties`] and the style that prints them. Each format of
+//! properties has its own file: `text`, `javascript`, `xml`, `json`.
 
 #![forbid(unsafe_code)]
 
 pub mod caching;
 pub mod date;
+mod javascript;
+pub mod json;
 pub mod property;
+mod text;
+pub mod xml;
 
 use std::borrow::Cow;
 use std::time::SystemTime;
 
 use crate::error::{Error, Kind};
-use property::Properties;
+use crate::request::PropertyFormat;
+use property::{Properties, PropertyStyle};
 
 /// One header value: printable text without control bytes (G-12); the constructor is the only check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,12 +98,12 @@ impl Reply {
 }
 
 /// In which form an error is shown (`U-error-body`): that of the request type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ErrorForm {
     /// One line, for image types and requests that could not be read.
     Line,
-    /// Properties, for property types.
-    Properties,
+    /// Properties, for property types, in the style that the request asks for.
+    Properties(PropertyStyle),
     /// Properties with `status=failed` or `status=timeout`, for saveToFile (`U-save-fail-body`).
     Save,
 }
@@ -109,23 +115,21 @@ pub struct ErrorStyle {
     pub detail_level: u8,
     /// Status of a missing image, 403 or 404 (`missingStatus`).
     pub missing_status: u16,
+    /// Status of errors of JSON requests (`jsonErrorStatus`): 200, since a script element never runs what comes with
+    /// another one, or 403 for the status that the other formats have.
+    pub json_error_status: u16,
 }
 
 impl Default for ErrorStyle {
     fn default() -> ErrorStyle {
-        ErrorStyle { detail_level: 0, missing_status: 403 }
+        ErrorStyle { detail_level: 0, missing_status: 403, json_error_status: 200 }
     }
 }
 
 impl Reply {
     /// A text reply that nobody may keep.
     pub fn text(status: u16, body: impl Into<Vec<u8>>) -> Reply {
-        let headers = vec![
-            ("Content-Type".into(), HeaderValue::new("text/plain; charset=utf-8")),
-            ("X-Content-Type-Options".into(), HeaderValue::new("nosniff")),
-            ("Cache-Control".into(), HeaderValue::new("no-store")),
-        ];
-        Reply { status, headers, body: body.into() }
+        PropertyStyle::default().reply(status, body)
     }
 
     /// Adds a header of a rule: sets it, or appends to an earlier one after a comma (`U-rule-header`).
@@ -159,32 +163,35 @@ impl Reply {
 }
 
 /// The reply that shows an error; the only place that does (`requests.md` 23).
-pub fn of_error(error: &Error, form: ErrorForm, style: ErrorStyle, now: SystemTime) -> Reply {
+pub fn of_error(error: &Error, form: &ErrorForm, style: ErrorStyle, now: SystemTime) -> Reply {
     let status = match error.kind() {
-        Kind::NotFound if form != ErrorForm::Save => style.missing_status,
+        Kind::NotFound if *form != ErrorForm::Save => style.missing_status,
         // Any failure of a save is 403 (`requests.md` 17.7), overload and method apart.
-        kind if form == ErrorForm::Save => match kind.status() {
+        kind if *form == ErrorForm::Save => match kind.status() {
             status @ (405 | 503) => status,
             _ => 403,
         },
         kind => kind.status(),
     };
+    let message = error.public_text(style.detail_level);
     let mut reply = match form {
-        ErrorForm::Line => Reply::text(status, error.public_text(style.detail_level) + "\n"),
-        ErrorForm::Properties | ErrorForm::Save => {
+        ErrorForm::Line => Reply::text(status, message + "\n"),
+        ErrorForm::Properties(own) => {
+            let is_run = own.format() == PropertyFormat::Json && style.json_error_status == 200;
+            own.error(if is_run { 200 } else { status }, error.title(), &message, now)
+        }
+        ErrorForm::Save => {
             let mut properties = Properties::new();
             properties.text("error.title", error.title());
-            properties.text("error.message", error.public_text(style.detail_level));
-            if form == ErrorForm::Save {
-                let is_timeout = error.kind() == Kind::TimedOut;
-                properties.text("status", if is_timeout { "timeout" } else { "failed" });
-            }
+            properties.text("error.message", message);
+            let is_timeout = error.kind() == Kind::TimedOut;
+            properties.text("status", if is_timeout { "timeout" } else { "failed" });
             Reply::text(status, properties.to_error_text(now))
         }
     };
     match error.kind() {
         Kind::Method => {
-            let allowed = if form == ErrorForm::Save { "GET, POST" } else { "GET, HEAD, POST" };
+            let allowed = if *form == ErrorForm::Save { "GET, POST" } else { "GET, HEAD, POST" };
             reply.headers.push(("Allow".into(), HeaderValue::new(allowed)));
         }
         Kind::Busy => reply.headers.push(("Retry-After".into(), HeaderValue::new("1"))),

@@ -7,7 +7,7 @@ use super::format::{Palette, PixelType};
 use super::object::bracketed;
 use super::placement::SizeArg;
 use super::query::{Modifier, Origin, decode_value, is_macro, is_variable};
-use super::req::{Req, ReqType};
+use super::req::{Asked, Req, ReqType, handler};
 use super::table::{Entry, Subject, find};
 use super::value::{int, unexpected};
 use super::{Options, Role};
@@ -114,28 +114,52 @@ pub fn merge(lists: &[(Option<u32>, Vec<Modifier>)], options: &Options) -> Resul
     merger.finish()
 }
 
-/// The type of the last `req=` that can be read and counts; `img` where there is none.
-pub(super) fn last_type(lists: &[(Option<u32>, Vec<Modifier>)]) -> ReqType {
-    let mut kinds = lists
-        .iter()
-        .filter(|(layer, _)| layer.is_none_or(|layer| layer == 0))
-        .flat_map(|(_, list)| list)
-        .filter(|modifier| modifier.name.eq_ignore_ascii_case("req"))
-        .filter_map(|modifier| {
-            let text = decode_value(&modifier.value).ok()?;
-            // A wrong option of a known type is still a request of that type.
-            let word = text.split(',').next().unwrap_or_default();
-            let req = if text.is_empty() { Req::default() } else { Req::parse(word).ok()? };
-            (!is_foreign_save(&req, modifier.origin)).then_some(req.kind)
-        });
-    kinds.next_back().unwrap_or_default()
+/// The type of the last `req=` that can be read and counts, `img` where there is none, with `handler=` and `id=`.
+pub(super) fn asked(lists: &[(Option<u32>, Vec<Modifier>)]) -> Asked {
+    let mut asked = Asked::default();
+    let mut has_bad_handler = false;
+    let counted = lists.iter().filter(|(layer, _)| layer.is_none_or(|layer| layer == 0));
+    for modifier in counted.flat_map(|(_, list)| list) {
+        let is = |name: &str| modifier.name.eq_ignore_ascii_case(name);
+        if !(is("req") || is("handler") || is("id")) {
+            continue;
+        }
+        let Ok(text) = decode_value(&modifier.value) else { continue };
+        if is("id") {
+            asked.id = Some(text);
+        } else if is("handler") {
+            asked.handler = handler(&text).ok();
+            has_bad_handler |= asked.handler.is_none();
+        } else if let Some(req) =
+            readable(&text).filter(|req| !is_foreign_save(req, modifier.origin))
+        {
+            asked.req = req;
+        }
+    }
+    if has_bad_handler {
+        // Refused as plain text, whatever the format (`U-handler-bad`).
+        asked.req.format = None;
+    }
+    asked
+}
+
+/// As much of a `req=` as can be read: a wrong option of a known type is still a request of that type, and a wrong
+/// encoding one in its format.
+fn readable(text: &str) -> Option<Req> {
+    if text.is_empty() {
+        return Some(Req::default());
+    }
+    let commas = text.match_indices(',').map(|(at, _)| at).take(2);
+    let mut ends: Vec<usize> = commas.chain([text.len()]).collect();
+    ends.reverse();
+    ends.into_iter().find_map(|end| Req::parse(text.get(..end)?).ok())
 }
 
 /// Whether the type ignores all but a few commands (requests.md 3, stage 13).
 fn is_record_only(lists: &[(Option<u32>, Vec<Modifier>)], role: Role) -> bool {
     role == Role::Main
         && matches!(
-            last_type(lists),
+            asked(lists).req.kind,
             ReqType::Exists
                 | ReqType::ImageProps
                 | ReqType::CatalogProps

@@ -47,7 +47,7 @@ pub use placement::{
 };
 pub use query::{Modifier, Origin, decode_value, last_value, query_text, split};
 pub use req::{
-    CacheControl, DefaultImage, INVALID_TIMEOUT, PropertyFormat, Req, ReqType, XmlEncoding,
+    Asked, CacheControl, DefaultImage, INVALID_TIMEOUT, PropertyFormat, Req, ReqType, XmlEncoding,
 };
 pub use resolve::{encode_value, resolve_text};
 pub use target::{Context, Located, Prefixes, append_body, split_target};
@@ -141,17 +141,18 @@ pub fn parse_within(
     Ok(Parsed { request: merge(&lists, options)?, variables })
 }
 
-/// The type that source strings ask for together; the last `req=` that can be read counts, `img` where there is none.
+/// The type that source strings ask for together, and in which form; the last `req=` that can be read counts, `img`
+/// where there is none.
 ///
 /// Says so for text that cannot be parsed, too: an error is shown in the form of its type.
-pub fn requested_type(
+pub fn asked(
     sources: &[SourceText<'_>],
     surroundings: &Surroundings<'_>,
     options: &Options,
-) -> ReqType {
+) -> Asked {
     match expanded(sources, surroundings, options) {
-        Ok((lists, _)) => merge::last_type(&lists),
-        Err(_) => merge::last_type(&sources.iter().map(plainly_split).collect::<Lists>()),
+        Ok((lists, _)) => merge::asked(&lists),
+        Err(_) => merge::asked(&sources.iter().map(plainly_split).collect::<Lists>()),
     }
 }
 

@@ -154,6 +154,28 @@ impl Req {
     }
 }
 
+impl Req {
+    /// The format, that of the type where none is given: XML for `set`, text for the others.
+    pub fn format_or_default(&self) -> PropertyFormat {
+        match (self.format, self.kind) {
+            (Some(format), _) => format,
+            (None, ReqType::Set) => PropertyFormat::Xml,
+            (None, _) => PropertyFormat::Text,
+        }
+    }
+}
+
+/// In which form a request wants its answer, as far as it can be read; an error is shown in that form, too.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// The type, format and encoding.
+    pub req: Req,
+    /// `handler=`.
+    pub handler: Option<String>,
+    /// `id=`.
+    pub id: Option<String>,
+}
+
 /// Value of `cache=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CacheControl {

@@ -3,8 +3,8 @@
 //! A reader meets [`Service`] (what all requests share) and [`Service::answer`] (where a request enters) first.
 //! `call` is one request on its way, `guard` decides whether it may go on; `texts` makes the request of all that takes
 //! part, `lookup` finds its objects, `scene` opens them, `prepare` hands them to plan and renderer. `picture` answers
-//! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types,
-//! `validators` makes versions and ETags.
+//! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types of images
+//! and catalogs, `records` those of a record's own texts, `validators` makes versions and ETags.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +16,7 @@ mod lookup;
 mod picture;
 mod prepare;
 mod properties;
+mod records;
 mod saving;
 mod scene;
 mod texts;
@@ -32,10 +33,11 @@ use crate::error::{Error, Kind, shown};
 use crate::limits::{Deadline, Limits};
 use crate::plan::PlanSettings;
 use crate::raster::Model;
-use crate::reply::{ErrorForm, ErrorStyle, HeaderValue, Reply, of_error, property::Properties};
+use crate::reply::property::{Properties, PropertyStyle};
+use crate::reply::{ErrorForm, ErrorStyle, HeaderValue, Reply, of_error};
 use crate::request::{
-    Context, Located, Method, Options, Prefixes, RawRequest, ReqType, Role, SourceText,
-    Surroundings, TextLimits, append_body, decode_value, query_text, requested_type, split_target,
+    Asked, Context, Located, Method, Options, Prefixes, RawRequest, ReqType, Role, SourceText,
+    Surroundings, Target, TextLimits, append_body, asked, decode_value, query_text, split_target,
 };
 use crate::save::SaveFolder;
 use crate::source::{RootSettings, Roots};
@@ -145,13 +147,20 @@ impl Service {
             Method::Options => return options(),
             Method::Other => {
                 let error = Error::new(Kind::Method, "expected GET, HEAD or POST");
-                return self.refuse(&error, ErrorForm::Line, ErrorStyle::default(), now);
+                return self.refuse(&error, &ErrorForm::Line, ErrorStyle::default(), now);
             }
             Method::Get | Method::Head | Method::Post => {}
         }
         let located = match split_target(&raw.target, &self.prefixes, &self.text_limits) {
             Ok(located) => located,
-            Err(error) => return self.refuse(&error, ErrorForm::Line, self.style(0), now),
+            Err(error) => {
+                let is_served = error.kind() != Kind::UnknownContext;
+                let form = match is_served {
+                    true => error_form(&self.asked_of(raw_query(&raw.target))),
+                    false => ErrorForm::Line,
+                };
+                return self.refuse(&error, &form, self.style(0), now);
+            }
         };
         let served = match located.context {
             Context::Image => self.image_context(raw, &located, deadline, now),
@@ -162,7 +171,7 @@ impl Service {
                 Err(Error::new(Kind::UnknownContext, "image rendering is not served by this build"))
             }
         };
-        served.unwrap_or_else(|error| self.refuse(&error, ErrorForm::Line, self.style(0), now))
+        served.unwrap_or_else(|error| self.refuse(&error, &ErrorForm::Line, self.style(0), now))
     }
 
     /// The reply that the watchdog sends when `deadline` expired the work (`U-save-fail-body` for a save).
@@ -172,19 +181,30 @@ impl Service {
             true => (error.with_title(crate::save::TIMED_OUT), ErrorForm::Save),
             false => (error, ErrorForm::Line),
         };
-        of_error(&error, form, ErrorStyle::default(), SystemTime::now())
+        of_error(&error, &form, ErrorStyle::default(), SystemTime::now())
     }
 
     fn options(&self) -> Options {
         Options { limits: self.text_limits, ..Options::default() }
     }
 
+    /// What the URL itself asks for, without a catalog and its macros. A query over the limit counts up to it.
+    fn asked_of(&self, query: &[u8]) -> Asked {
+        let query = query.get(..self.text_limits.query_bytes).unwrap_or(query);
+        let nothing = Surroundings { macros: &|_, _| None, object: None, inherited: &[] };
+        asked(&[SourceText::url(&query_text(query))], &nothing, &self.options())
+    }
+
     fn style(&self, detail_level: u8) -> ErrorStyle {
-        ErrorStyle { detail_level, missing_status: self.config.imprint.missing_status }
+        ErrorStyle {
+            detail_level,
+            missing_status: self.config.imprint.missing_status,
+            json_error_status: self.config.imprint.json_error_status,
+        }
     }
 
     /// Shows an error and logs it, once.
-    fn refuse(&self, error: &Error, form: ErrorForm, style: ErrorStyle, now: SystemTime) -> Reply {
+    fn refuse(&self, error: &Error, form: &ErrorForm, style: ErrorStyle, now: SystemTime) -> Reply {
         match error.kind().log_class() {
             3 => log::error!("{error}"),
             4 => log::warn!("{error}"),
@@ -205,7 +225,13 @@ impl Service {
         let query = match is_post {
             true => {
                 let content_type = raw.headers.content_type.as_deref();
-                append_body(query, &raw.body, content_type, &self.text_limits)?
+                match append_body(query, &raw.body, content_type, &self.text_limits) {
+                    Ok(query) => query,
+                    Err(error) => {
+                        let form = error_form(&self.asked_of(raw_query(&raw.target)));
+                        return Ok(self.refuse(&error, &form, self.style(0), now));
+                    }
+                }
             }
             false => query,
         };
@@ -215,14 +241,11 @@ impl Service {
         self.catalogs.refresh(Instant::now());
         let catalogs: Arc<Catalogs> = self.catalogs.current();
         let elements = located.object.elements();
-        let text = query_text(query.as_deref().unwrap_or_default());
-        // Without a catalog there are no macros: what the URL itself says has to do.
-        let nothing = Surroundings { macros: &|_, _| None, object: None, inherited: &[] };
-        let asked = requested_type(&[SourceText::url(&text)], &nothing, &self.options());
-        let allow_default =
-            self.config.ps.allow_default_catalog_requests || asked == ReqType::CatalogProps;
         // The type decides how an error is shown, so it is found out before anything can fail.
-        let mut form = error_form(asked);
+        let asked = self.asked_of(query.as_deref().unwrap_or_default());
+        let allow_default = self.config.ps.allow_default_catalog_requests
+            || asked.req.kind == ReqType::CatalogProps;
+        let mut form = error_form(&asked);
         let mut style = self.style(0);
         let mut answered = || {
             let client = self.client(raw);
@@ -262,8 +285,9 @@ impl Service {
                 depth: 0,
                 nested_left: call::nested_requests(),
             };
-            let kind = call.requested_type();
-            form = error_form(kind);
+            let asked = call.asked();
+            form = error_form(&asked);
+            let kind = asked.req.kind;
             if kind == ReqType::SaveToFile {
                 deadline.mark_save();
             }
@@ -275,7 +299,7 @@ impl Service {
         };
         let mut reply = match answered() {
             Ok(reply) => reply,
-            Err(error) => self.refuse(&error, form, style, now),
+            Err(error) => self.refuse(&error, &form, style, now),
         };
         if is_post {
             never_cached(&mut reply);
@@ -313,18 +337,18 @@ impl Call<'_> {
             ReqType::SaveToFile => self.save(),
             ReqType::Props => self.props(),
             ReqType::ImageProps => self.image_props(),
+            ReqType::CatalogProps => self.catalog_props(),
             ReqType::Exists => self.exists(),
+            ReqType::ImageSet => self.image_set(),
+            ReqType::Targets => self.targets(),
+            ReqType::UserData => self.user_data(),
+            ReqType::Xlate => self.xlate(),
+            ReqType::Xmp => self.xmp(),
             ReqType::Validate => self.validate(),
             ReqType::Resolve => self.resolve(),
-            ReqType::CatalogProps
-            | ReqType::ImageSet
-            | ReqType::Set
+            ReqType::Set
             | ReqType::MbrSet
-            | ReqType::Targets
-            | ReqType::UserData
             | ReqType::Map
-            | ReqType::Xlate
-            | ReqType::Xmp
             | ReqType::LoadCache
             | ReqType::Message => Err(Error::new(
                 Kind::Unsupported,
@@ -388,8 +412,20 @@ fn with_variables(text: &str, variables: &[(String, String)]) -> String {
     out
 }
 
-fn error_form(kind: ReqType) -> ErrorForm {
-    match kind {
+/// The undecoded query of a target that cannot be taken apart.
+fn raw_query(target: &Target) -> &[u8] {
+    match target {
+        Target::Raw(text) => text
+            .iter()
+            .position(|&byte| byte == b'?')
+            .and_then(|at| text.get(at + 1..))
+            .unwrap_or_default(),
+        Target::Decoded { query, .. } => query,
+    }
+}
+
+fn error_form(asked: &Asked) -> ErrorForm {
+    match asked.req.kind {
         ReqType::SaveToFile => ErrorForm::Save,
         ReqType::Img
         | ReqType::Mask
@@ -409,7 +445,7 @@ fn error_form(kind: ReqType) -> ErrorForm {
         | ReqType::UserData
         | ReqType::Map
         | ReqType::Xlate
-        | ReqType::Validate => ErrorForm::Properties,
+        | ReqType::Validate => ErrorForm::Properties(PropertyStyle::of(asked)),
     }
 }
 

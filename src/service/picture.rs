@@ -64,7 +64,7 @@ impl Call<'_> {
     }
 
     /// Whether the client's copy is still the one it would get (`requests.md` 24.2).
-    fn is_unchanged(&self, reply: &Reply, ttl: Ttl, modified: Option<i64>) -> bool {
+    pub(super) fn is_unchanged(&self, reply: &Reply, ttl: Ttl, modified: Option<i64>) -> bool {
         let headers = &self.raw.headers;
         if self.raw.method == Method::Post {
             return false;

@@ -1,15 +1,16 @@
-//! Property requests in text form: `props`, `imageprops`, `exists`, `validate`, `resolve`. No pixels are decoded.
+//! Property requests: `props`, `imageprops`, `catalogprops`, `exists`, `validate`, `resolve`. No pixels are decoded.
 
-use crate::catalog::ThumbType;
-use crate::codec::Header;
+use crate::catalog::{Align, Expiration, ResMode, ThumbType};
+use crate::codec::{Chroma, Header};
 use crate::error::{Error, Kind};
+use crate::geometry::Size;
 use crate::plan::Purpose;
 use crate::raster::{Alpha, Model};
 use crate::reply::caching::{self, Ttl};
 use crate::reply::date::stamp_date;
-use crate::reply::property::Properties;
+use crate::reply::property::{Properties, PropertyStyle};
 use crate::reply::{HeaderValue, Reply};
-use crate::request::{Method, PropertyFormat, Req, ReqType, Request, resolve_text};
+use crate::request::resolve_text;
 
 use super::Call;
 use super::lookup::{moment, record_info};
@@ -21,14 +22,13 @@ impl Call<'_> {
     /// `req=props`: what `req=img` would deliver (`requests.md` 16.4).
     pub(super) fn props(&self) -> Result<Reply, Error> {
         let prepared = self.prepared()?;
-        self.text_only(&prepared.request)?;
+        let style = PropertyStyle::from(&prepared.request.attributes);
         let plan = prepared.planned(self, Purpose::Reply)?;
         let output = &plan.output;
         let picture = prepared.layer_0().and_then(|layer| layer.image.as_ref());
         let header = picture.map(Picture::header);
         let mut p = Properties::new();
-        let [red, green, blue] = output.bgc_rgb;
-        p.text("image.bgc", format!("{red:02x}{green:02x}{blue:02x}"));
+        p.text("image.bgc", hex(output.bgc_rgb));
         p.int("image.height", u64::from(plan.reply().height));
         p.flag("image.iccEmbed", output.embeds_icc);
         p.text("image.iccProfile", profile_of(header, output.model));
@@ -43,13 +43,15 @@ impl Call<'_> {
         p.int("image.width", u64::from(plan.reply().width));
         p.flag("image.xmpEmbed", false);
         p.text("image.version", validators::version(&prepared));
-        p.text("metadata.version", validators::NO_METADATA);
-        Ok(self.cacheable(&p, ttl(prepared.attributes.non_img_expiration)))
+        let record = self.record().ok().flatten();
+        let metadata = validators::metadata_version(record.as_ref().map(|(_, record)| &**record));
+        p.text("metadata.version", metadata);
+        Ok(self.cacheable(&p, &style, ttl(prepared.attributes.non_img_expiration)))
     }
 
     /// `req=imageprops`: the file or record in the path; other commands are ignored (`requests.md` 16.5).
     pub(super) fn image_props(&self) -> Result<Reply, Error> {
-        self.named_text_only()?;
+        let style = self.record_style()?;
         let object = self.path_object()?.ok_or_else(no_image)?;
         let attributes = &object.catalog.attributes;
         let record = object.record.as_deref();
@@ -67,13 +69,7 @@ impl Call<'_> {
             .unwrap_or((i64::from(size.width / 2), i64::from(size.height / 2)));
         let mut p = Properties::new();
         p.text("image.anchor", format!("{anchor_x},{anchor_y}"));
-        p.real(
-            "image.expiration",
-            match info.expiration {
-                crate::catalog::Expiration::Hours(hours) => hours,
-                crate::catalog::Expiration::Never => -1.0,
-            },
-        );
+        p.real("image.expiration", hours(info.expiration));
         p.int("image.height", u64::from(size.height));
         let model = header.map_or(Model::Rgb, |header| header.model);
         p.text("image.iccProfile", profile_of(header, model));
@@ -110,36 +106,67 @@ impl Call<'_> {
             record.and_then(|record| record.thumb_res).unwrap_or(attributes.thumb_res),
         );
         let thumb_type = record.and_then(|record| record.thumb_type);
-        p.int(
-            "image.thumbType",
-            match thumb_type.unwrap_or(attributes.thumb_type) {
-                ThumbType::Crop => 1,
-                ThumbType::Fit => 2,
-                ThumbType::Texture => 3,
-            },
-        );
+        p.int("image.thumbType", thumb_number(thumb_type.unwrap_or(attributes.thumb_type)));
         p.int("image.width", u64::from(size.width));
         let translated = record.map(|record| match object.catalog.attributes.root_id.as_str() {
             "" => record.id.to_owned(),
             root_id => format!("{root_id}/{}", record.id),
         });
         p.text("image.translatedId", translated.unwrap_or_default());
-        Ok(self.cacheable(&p, ttl(self.main.catalog.attributes.non_img_expiration)))
+        Ok(self.cacheable(&p, &style, ttl(self.main.catalog.attributes.non_img_expiration)))
+    }
+
+    /// `req=catalogprops`: the attributes of the catalog that the path names, inheritance applied, of the default
+    /// catalog without a path (`requests.md` 16.6). Paths and `SavePath` are never told (`U-catalogprops-names`).
+    pub(super) fn catalog_props(&self) -> Result<Reply, Error> {
+        let style = self.record_style()?;
+        if !self.main.is_named && !self.main.elements.is_empty() {
+            return Err(Error::new(Kind::Refused, "the path names no catalog"));
+        }
+        let attributes = &self.main.catalog.attributes;
+        let text = |field: &Option<String>| field.clone().unwrap_or_default();
+        let mut p = Properties::new();
+        p.text("catalog.bkgColor", hex(attributes.bkg_color));
+        p.text("catalog.defaultExt", text(&attributes.default_ext));
+        p.text("catalog.defaultPix", sides(attributes.default_pix));
+        p.text("catalog.defaultThumbPix", sides(attributes.default_thumb_pix));
+        p.real("catalog.expiration", hours(attributes.expiration));
+        p.real("catalog.defaultExpiration", hours(attributes.default_expiration));
+        p.real("catalog.nonImgExpiration", hours(attributes.non_img_expiration));
+        p.text("catalog.fileTime", stamp_date(moment(attributes.time_stamp_ms)));
+        let chroma = match attributes.jpeg_chroma {
+            Chroma::Halved => 0,
+            Chroma::Full => 1,
+        };
+        p.text("catalog.jpegQuality", format!("{},{chroma}", attributes.jpeg_quality));
+        p.text("catalog.maxPix", sides(attributes.max_pix.unwrap_or_default()));
+        p.int("catalog.printResolution", u64::from(attributes.print_resolution));
+        p.text("catalog.publishInfo", text(&attributes.publish_info));
+        p.int(
+            "catalog.resMode",
+            match attributes.res_mode {
+                ResMode::Bilin => 2,
+                ResMode::Bicub => 3,
+                ResMode::Sharp2 => 4,
+                ResMode::Bisharp => 5,
+            },
+        );
+        p.real("catalog.resolution", attributes.resolution);
+        p.text("catalog.thumbBkgColor", hex(attributes.thumb_bkg_color));
+        p.int("catalog.thumbHorizAlign", align_number(attributes.thumb_horiz_align));
+        p.real("catalog.thumbRes", attributes.thumb_res);
+        p.int("catalog.thumbType", thumb_number(attributes.thumb_type));
+        p.int("catalog.thumbVertAlign", align_number(attributes.thumb_vert_align));
+        p.text("catalog.watermark", text(&attributes.watermark));
+        Ok(self.cacheable(&p, &style, ttl(attributes.non_img_expiration)))
     }
 
     /// `req=exists`: whether the catalog or the default catalog holds the record; files are never probed (`U-exists`).
     pub(super) fn exists(&self) -> Result<Reply, Error> {
-        self.named_text_only()?;
-        let found = match self.main.rest.is_empty() {
-            true => false,
-            false => matches!(
-                self.catalogs.resolve_path(&self.main.as_main())?,
-                crate::catalog::Found::Record { .. }
-            ),
-        };
+        let style = self.record_style()?;
         let mut p = Properties::new();
-        p.flag("catalogRecord.exists", found);
-        Ok(self.cacheable(&p, ttl(self.main.catalog.attributes.non_img_expiration)))
+        p.flag("catalogRecord.exists", self.record()?.is_some());
+        Ok(self.cacheable(&p, &style, ttl(self.main.catalog.attributes.non_img_expiration)))
     }
 
     /// `req=validate`: parses as `img` would, without looking at images (`requests.md` 16.14).
@@ -147,10 +174,9 @@ impl Call<'_> {
         // The object need not exist; where it is a record, its commands are parsed too (`U-validate`).
         let path = self.path_object().ok().flatten();
         let request = self.parsed_but_references(path.as_ref())?;
-        self.text_only(&request)?;
         let mut p = Properties::new();
         p.flag("request.isValid", true);
-        Ok(self.text_reply(&p))
+        Ok(PropertyStyle::from(&request.attributes).properties(&p, self.now))
     }
 
     /// `req=resolve`: the merged request as text (`U-resolve-format`).
@@ -170,43 +196,60 @@ impl Call<'_> {
     }
 
     /// A property reply with its lifetime and validator.
-    fn cacheable(&self, properties: &Properties, ttl: Ttl) -> Reply {
-        let mut reply = self.text_reply(properties);
+    pub(super) fn cacheable(&self, p: &Properties, style: &PropertyStyle, ttl: Ttl) -> Reply {
+        self.kept(style.properties(p, self.now), &validators::of_properties(p, style), ttl)
+    }
+
+    /// A reply that clients may keep for `ttl`, or 304 where theirs is still good.
+    pub(super) fn kept(&self, mut reply: Reply, etag: &str, ttl: Ttl) -> Reply {
         reply.headers.retain(|(name, _)| name.as_str() != "Cache-Control");
         caching::add_ttl(&mut reply, ttl, self.now);
-        let etag = validators::of_properties(properties);
-        reply.headers.push(("ETag".into(), HeaderValue::new(etag.clone())));
-        let tags = self.raw.headers.if_none_match.as_deref();
-        let is_known = tags.is_some_and(|tags| caching::matches_etag(tags, &etag));
-        match is_known && self.raw.method != Method::Post {
+        reply.headers.push(("ETag".into(), HeaderValue::new(etag)));
+        match self.is_unchanged(&reply, ttl, None) {
             true => caching::not_modified(reply),
             false => reply,
         }
     }
 
-    fn text_only(&self, request: &Request) -> Result<(), Error> {
-        check_format(request.attributes.req_or_default())
-    }
-
-    /// The same for types that ignore all commands but `req=` and so are not parsed.
-    fn named_text_only(&self) -> Result<(), Error> {
+    /// The style of a type that ignores all commands but `req=`, `id=`, `handler=` and `locale=` (`requests.md` 3,
+    /// stage 13).
+    pub(super) fn record_style(&self) -> Result<PropertyStyle, Error> {
         let path = self.path_object().ok().flatten();
-        // A record that cannot be read does not matter to them (`requests.md` 3, stage 13).
+        // A record that cannot be read does not matter to them.
         let parsed = self.parsed(path.as_ref()).or_else(|_| self.parsed(None))?;
-        self.text_only(&parsed.request)
+        Ok(PropertyStyle::from(&parsed.request.attributes))
     }
 }
 
-fn check_format(req: Req) -> Result<(), Error> {
-    match req.format {
-        None | Some(PropertyFormat::Text) => Ok(()),
-        Some(format) => {
-            let kind: ReqType = req.kind;
-            Err(Error::new(
-                Kind::Unsupported,
-                format!("req={kind:?},{format:?} is not carried out by this build"),
-            ))
-        }
+fn hex([red, green, blue]: [u8; 3]) -> String {
+    format!("{red:02x}{green:02x}{blue:02x}")
+}
+
+fn sides(size: Size) -> String {
+    format!("{},{}", size.width, size.height)
+}
+
+/// Hours of a lifetime; -1 never ends.
+fn hours(expiration: Expiration) -> f64 {
+    match expiration {
+        Expiration::Hours(hours) => hours,
+        Expiration::Never => -1.0,
+    }
+}
+
+fn align_number(align: Align) -> u64 {
+    match align {
+        Align::Start => 1,
+        Align::Center => 2,
+        Align::End => 3,
+    }
+}
+
+fn thumb_number(thumb_type: ThumbType) -> u64 {
+    match thumb_type {
+        ThumbType::Crop => 1,
+        ThumbType::Fit => 2,
+        ThumbType::Texture => 3,
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::catalog::{Catalog, ImageRecord};
 use crate::error::{Error, Kind, shown};
 use crate::request::{
-    LayerSource, Modifier, Object, Options, Origin, Parsed, ReqType, Request, Role, SourceExpr,
-    SourceText, Surroundings, early_value, parse_within, requested_type, split,
+    Asked, LayerSource, Modifier, Object, Options, Origin, Parsed, Request, Role, SourceExpr,
+    SourceText, Surroundings, asked, early_value, parse_within, split,
 };
 
 use super::Call;
@@ -183,10 +183,10 @@ impl<'a> Call<'a> {
         parsed.map(|parsed| parsed.variables).unwrap_or_default()
     }
 
-    /// The type that URL, record and macros ask for together.
-    pub(super) fn requested_type(&self) -> ReqType {
+    /// The type that URL, record and macros ask for together, and in which form.
+    pub(super) fn asked(&self) -> Asked {
         let path = self.path_object().ok().flatten();
-        self.read_parts(&self.parts(path.as_ref(), None, &[]), requested_type)
+        self.read_parts(&self.parts(path.as_ref(), None, &[]), asked)
     }
 
     fn url_part(&self) -> Part<'_> {

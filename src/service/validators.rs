@@ -1,14 +1,15 @@
 //! Versions and ETags: hashes of what a reply is made from, so that nothing has to be rendered to compare them.
 
+use crate::catalog::ImageRecord;
 use crate::plan::Plan;
-use crate::reply::property::Properties;
+use crate::reply::property::{Properties, PropertyStyle};
 use crate::source::SourceFile;
 
 use super::prepare::Prepared;
 use super::scene::Picture;
 
 /// `metadata.version` of objects without metadata (`U-version`).
-pub(super) const NO_METADATA: &str = "0";
+const NO_METADATA: &str = "0";
 
 /// FNV-1a of 128 bits: short, the same on every host and in every build.
 struct Hash(u128);
@@ -82,9 +83,30 @@ pub(super) fn etag(prepared: &Prepared<'_>, plan: &Plan) -> String {
     format!("\"{}\"", hash.text())
 }
 
-/// The ETag of a property reply: its values, not its time stamp.
-pub(super) fn of_properties(properties: &Properties) -> String {
+/// `metadata.version`: `Map`, `Targets`, `UserData` and `ImageSet` of the path's record (`U-version`).
+pub(super) fn metadata_version(record: Option<&ImageRecord<'_>>) -> String {
+    let metadata = record.map(|r| (r.map, r.targets, r.user_data, r.image_set));
+    match metadata {
+        None | Some((None, None, None, None)) => NO_METADATA.to_owned(),
+        Some(metadata) => {
+            let mut hash = Hash::new();
+            hash.add(format!("{metadata:?}").as_bytes());
+            hash.text().get(..12).unwrap_or_default().to_owned()
+        }
+    }
+}
+
+/// The ETag of a text that is sent as it stands.
+pub(super) fn of_text(text: &str) -> String {
     let mut hash = Hash::new();
+    hash.add(text.as_bytes());
+    format!("\"{}\"", hash.text())
+}
+
+/// The ETag of a property reply: its values and how they are printed, not its time stamp.
+pub(super) fn of_properties(properties: &Properties, style: &PropertyStyle) -> String {
+    let mut hash = Hash::new();
+    hash.add(format!("{style:?}\n").as_bytes());
     for (name, value) in properties.pairs() {
         hash.add(name.as_bytes());
         hash.add(b"=");

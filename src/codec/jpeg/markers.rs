@@ -38,8 +38,8 @@ pub(super) struct Markers {
     pub density_ppi: Option<f64>,
     /// The profile, if all of its parts are there.
     pub icc: Option<Vec<u8>>,
-    /// Whether an XMP packet is there.
-    pub has_xmp: bool,
+    /// The main XMP packet, if there is one.
+    pub xmp: Option<Vec<u8>>,
     /// Names of Photoshop resources 2000 to 2997.
     pub path_names: Vec<String>,
     /// Whether the data are arithmetic-coded, which cannot tell a cut from an end.
@@ -189,8 +189,8 @@ fn take_segment(
         0xe1 => {
             if let Some(exif) = segment.strip_prefix(b"Exif\0\0".as_slice()) {
                 parts.exif.get_or_insert_with(|| exif.to_vec());
-            } else if segment.starts_with(XMP_TAG) {
-                found.has_xmp = true;
+            } else if let Some(packet) = segment.strip_prefix(XMP_TAG) {
+                found.xmp.get_or_insert_with(|| packet.to_vec());
             }
         }
         0xe2 => {

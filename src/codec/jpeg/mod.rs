@@ -59,13 +59,18 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         orientation: found.orientation,
         density_ppi: found.density_ppi,
         icc: found.icc,
-        has_xmp: found.has_xmp,
+        has_xmp: found.xmp.is_some(),
         path_names: found.path_names,
         frames: 1,
         has_planes,
         decoder_bytes,
         levels,
     })
+}
+
+/// The main XMP packet.
+pub(crate) fn xmp(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, Error> {
+    markers::read(&mut input.reopened()).map(|found| found.xmp)
 }
 
 /// The level at 1/2^`shift`; libjpeg rounds its scaled sizes up.

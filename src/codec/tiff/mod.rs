@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::photoshop::path_names;
-use super::{Format, Header, ICC_LIMIT_BYTES, Input, Level, Wanted};
+use super::{Format, Header, ICC_LIMIT_BYTES, Input, Level, Wanted, XMP_LIMIT_BYTES};
 use crate::error::{Error, Kind};
 use crate::geometry::Rect;
 use crate::limits::{Deadline, Limits};
@@ -60,6 +60,13 @@ pub(crate) fn probe(input: &mut Input<'_>, limits: &Limits) -> Result<Header, Er
         decoder_bytes: 0,
         levels: pyramid.pages.iter().map(|level| scaled(level, page)).collect(),
     })
+}
+
+/// The XMP packet of the first directory.
+pub(crate) fn xmp(input: &mut Input<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let (mut file, first) = File::opened(input)?;
+    let directory = file.directory(first)?;
+    file.block(&directory, tag::XMP, XMP_LIMIT_BYTES)
 }
 
 /// Decodes the strips or tiles that meet the region.
