@@ -16,6 +16,7 @@ mod golden;
 mod layers;
 mod limits;
 mod plan;
+mod properties;
 mod regression;
 mod reply;
 mod request;

@@ -24,7 +24,7 @@ fn the_shipped_settings_are_the_defaults() {
         assert!(part.contains(&format!("\n{name} =")), "[{section}] {name} is not in imprint.conf");
         count += 1;
     }
-    assert_eq!(count, 72);
+    assert_eq!(count, 73);
 }
 
 #[test]
@@ -44,6 +44,7 @@ fn k_26_an_empty_configuration_holds_the_documented_defaults() {
     assert_eq!(config.cs.root_path, folder.path().join("catalogs"));
     assert_eq!(config.cs.modification_wait_time, Duration::from_millis(5000));
     assert_eq!(config.imprint.missing_status, 403);
+    assert_eq!(config.imprint.json_error_status, 200);
     assert!(config.ps.allow_default_catalog_requests);
 }
 

@@ -87,7 +87,7 @@ fn an_error_has_the_form_of_its_request_type() {
         ("tmb", "nowhere.png?req=tmb", None),
         ("message", "a.png?req=message", None),
         ("loadcache", "a.png?req=loadcache", None),
-        ("xmp", "a.png?req=xmp", None),
+        ("xmp", "nowhere.png?req=xmp", None),
         ("resolve", "a.png?wid=x&req=resolve", None),
         ("U-req-unknown type", "a.png?req=nosuch", None),
         ("U-req-unknown option", "a.png?req=img,text", None),
@@ -102,9 +102,9 @@ fn an_error_has_the_form_of_its_request_type() {
         ("variable", "nowhere.png?$r=props&req=$r$", Some("#S7Z ERROR")),
         ("imageprops", "nowhere.png?req=imageprops", Some("#S7Z ERROR")),
         ("validate", "a.png?wid=x&req=validate", Some("#S7Z ERROR")),
-        ("catalogprops", "shop?req=catalogprops", Some("#S7Z ERROR")),
+        ("catalogprops", "nowhere?req=catalogprops", Some("#S7Z ERROR")),
         ("set", "shop/lake?req=set", Some("#S7Z ERROR")),
-        ("userdata", "shop/lake?req=userdata", Some("#S7Z ERROR")),
+        ("userdata", "shop/lake?req=userdata,nosuch", Some("#S7Z ERROR")),
         ("saveToFile", "a.png?req=saveToFile&name=.x", Some("#S7Z ERROR")),
     ] {
         let reply = get(&service, target);
