@@ -179,8 +179,7 @@ fn xml_is_read_back_unchanged_in_every_encoding() {
 #[test]
 fn characters_that_xml_lacks_are_dropped() {
     let site = shop();
-    let records =
-        "Id\tPath\tModifier\tImageSet\nodd\ta.png\t\"a\u{1}b\u{1f}c\u{fffe}d\u{ffff}\"\te\u{8}f\n";
+    let records = "\u{feff}Id\tPath\tModifier\tImageSet\nodd\ta.png\t\"a\u{1}b\u{1f}c\u{fffe}d\u{ffff}\"\te\u{8}f\n";
     site.write("catalogs/shop.txt", records);
     let service = site.service();
     let reply = get(&service, "shop/odd?req=imageprops,xml");

@@ -18,7 +18,7 @@ const results = bodies.map(({ body, handler }) => {
     const calls = [];
     const made = () => Object.create(null);
     const context = { image: made(), catalog: made(), catalogRecord: made(), request: made(), xlate: made(),
-        error: made(), alert: () => calls.push(["alert"]) };
+        metadata: made(), error: made(), alert: () => calls.push(["alert"]) };
     for (const name of ["s7jsonResponse", "s7jsonError", handler || "s7jsonResponse"])
         context[name] = (object, id) => calls.push([name, object, id]);
     const own = Object.keys(context);

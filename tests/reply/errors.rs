@@ -103,7 +103,7 @@ fn an_error_has_the_form_of_its_request_type() {
         ("imageprops", "nowhere.png?req=imageprops", Some("#S7Z ERROR")),
         ("validate", "a.png?wid=x&req=validate", Some("#S7Z ERROR")),
         ("catalogprops", "nowhere?req=catalogprops", Some("#S7Z ERROR")),
-        ("set", "shop/lake?req=set", Some("#S7Z ERROR")),
+        ("mbrSet", "shop/lake?req=mbrSet", Some("#S7Z ERROR")),
         ("userdata", "shop/lake?req=userdata,nosuch", Some("#S7Z ERROR")),
         ("saveToFile", "a.png?req=saveToFile&name=.x", Some("#S7Z ERROR")),
     ] {
