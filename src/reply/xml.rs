@@ -47,10 +47,13 @@ fn latin_1(text: &str) -> Vec<u8> {
     out
 }
 
+/// A group's name, `None` for the outer one, and its properties.
+type Group<'p> = (Option<&'p str>, Vec<(&'p str, &'p str)>);
+
 /// The properties in their groups, without a declaration (`U-xml-group`): a name is split at its last dot; one without
 /// a group stands in the outer one. A group stands where its first property does.
 pub(super) fn printed(properties: &Properties) -> String {
-    let mut groups: Vec<(Option<&str>, Vec<(&str, &str)>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     let mut places: HashMap<Option<&str>, usize> = HashMap::new();
     for (name, value) in properties.pairs() {
         let split =

@@ -105,11 +105,14 @@ fn raw_texts_end_in_one_line_end() {
     }
 }
 
+/// Name, request, and the properties of its reply.
+type Row = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 #[test]
 fn targets_and_user_data_are_properties_in_xml_and_json() {
     let site = shop();
     let service = site.service();
-    let rows: &[(&str, &str, &[(&str, &str)])] = &[
+    let rows: &[Row] = &[
         (
             "RQ-104 U-targets-text",
             "lake?req=targets",
