@@ -58,6 +58,7 @@ fn help_fits_a_screen_and_shows_an_example() {
         (&["serve", "--help"], true),
         (&["render", "--help"], true),
         (&["check", "--help"], true),
+        (&["explain", "--help"], true),
         (&["demo", "--help"], true),
     ] {
         let output = run(arguments);

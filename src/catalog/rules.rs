@@ -186,6 +186,8 @@ pub struct Applied {
     pub headers: Vec<RuleHeader>,
     /// Whether an address filter of a rule took the place of the catalog's.
     pub replaces_address_filter: bool,
+    /// The names of the rules that matched, in their order.
+    pub matched: Vec<String>,
 }
 
 impl RuleSet {
@@ -217,6 +219,7 @@ impl RuleSet {
                 }
                 applied.replaces_address_filter = true;
             }
+            applied.matched.push(rule.name.clone());
             applied.overrides.take(&rule.overrides);
             applied.headers.extend(rule.headers.iter().cloned());
             if let Some(changed) = rule.substituted(&applied.text)? {

@@ -4,6 +4,7 @@
 
 mod check;
 mod demo;
+mod explain;
 mod render;
 mod serve;
 
@@ -55,6 +56,11 @@ enum Command {
     /// Report every fault of settings and catalogs, with file and line.
     #[command(after_help = "Example: imprint check -c site/imprint.conf --json")]
     Check(Check),
+    /// Show how a request resolves: commands, origins, plan, cost.
+    #[command(
+        after_help = "Example: imprint explain -c site/imprint.conf 'shop/shoe?$zoom$&wid=200'"
+    )]
+    Explain(Explain),
     /// Make a sample site, save an image through FastCGI, serve a preview.
     #[command(after_help = "Example: imprint demo --http 127.0.0.1:8090")]
     Demo(Demo),
@@ -98,6 +104,17 @@ struct Check {
     #[command(flatten)]
     settings: Settings,
     /// Report as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Explain {
+    #[command(flatten)]
+    settings: Settings,
+    /// The request.
+    request: String,
+    /// Explain as JSON.
     #[arg(long)]
     json: bool,
 }
@@ -153,6 +170,7 @@ fn command(command: Command) -> Result<u8, String> {
         Command::Serve(arguments) => serve::serve(&arguments),
         Command::Render(arguments) => render::render(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Demo(arguments) => demo::demo(&arguments),
     }
 }

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{DONE, FAILED, Render, serve};
+use crate::config::Config;
 use crate::limits::Deadline;
 use crate::request::{Method, RawRequest, RequestHeaders, Target};
 use crate::service::{Service, Share};
@@ -11,15 +12,8 @@ use crate::service::{Service, Share};
 pub(super) fn render(arguments: &Render) -> Result<u8, String> {
     let config = serve::load(&arguments.settings)?;
     let deadline = Deadline::after(config.imprint.render_timeout);
-    let prefixes = [config.imprint.prefix_image.clone(), config.imprint.prefix_content.clone()];
+    let request = raw_request(&config, &arguments.request);
     let service = Service::open(config, Share { workers: 1 }).map_err(|error| error.to_string())?;
-    let request = RawRequest {
-        method: Method::Get,
-        target: Target::Raw(target(&arguments.request, &prefixes).into_bytes()),
-        peer: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        headers: RequestHeaders::default(),
-        body: Vec::new(),
-    };
     let reply = service.answer(&request, &deadline);
     if reply.status != 200 {
         let text = String::from_utf8_lossy(&reply.body);
@@ -36,6 +30,18 @@ pub(super) fn render(arguments: &Render) -> Result<u8, String> {
         None => drop(std::io::stdout().write_all(&reply.body)),
     }
     Ok(DONE)
+}
+
+/// A request of the command line, as a client on this machine would send it.
+pub(super) fn raw_request(config: &Config, request: &str) -> RawRequest {
+    let prefixes = [config.imprint.prefix_image.clone(), config.imprint.prefix_content.clone()];
+    RawRequest {
+        method: Method::Get,
+        target: Target::Raw(target(request, &prefixes).into_bytes()),
+        peer: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        headers: RequestHeaders::default(),
+        body: Vec::new(),
+    }
 }
 
 /// A full URL, and a path below one of the prefixes, as it is; anything else is an object below the first prefix.

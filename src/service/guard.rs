@@ -26,6 +26,10 @@ pub(super) struct Guarded {
     pub headers: Vec<RuleHeader>,
     /// Whether a rule's address filter took the place of the catalog's.
     pub replaces_address_filter: bool,
+    /// The names of the rules that matched.
+    pub rules: Vec<String>,
+    /// The clear query without its lock as rules saw it.
+    pub query_before_rules: String,
 }
 
 /// A request as it arrived, with what it is held against.
@@ -55,9 +59,10 @@ pub(super) fn guarded(arrived: Arrived<'_>, preliminary: &Main<'_, '_>) -> Resul
         true => split_lock(text).map_or(text, |(text, _)| text),
         false => text,
     };
+    let query_before_rules = query_text(without_lock);
     let path = &arrived.located.object_encoded;
     let subject = match arrived.query {
-        Some(_) => format!("{path}?{}", query_text(without_lock)),
+        Some(_) => format!("{path}?{query_before_rules}"),
         None => path.clone(),
     };
     let applied = match preliminary.catalog.rules() {
@@ -89,26 +94,23 @@ pub(super) fn guarded(arrived: Arrived<'_>, preliminary: &Main<'_, '_>) -> Resul
     } else {
         &clear
     };
+    let guarded = Guarded {
+        located: arrived.located.clone(),
+        query: query_text(query),
+        overrides: applied.overrides,
+        headers: applied.headers,
+        replaces_address_filter: applied.replaces_address_filter,
+        rules: applied.matched,
+        query_before_rules,
+    };
     if !applied.is_changed {
-        return Ok(Guarded {
-            located: arrived.located.clone(),
-            query: query_text(query),
-            overrides: applied.overrides,
-            headers: applied.headers,
-            replaces_address_filter: applied.replaces_address_filter,
-        });
+        return Ok(guarded);
     }
     let target = format!("{}/{}", arrived.prefixes.image, applied.text);
     let located =
         split_target(&Target::Raw(target.into_bytes()), arrived.prefixes, arrived.limits)?;
     let query = query_text(located.query.as_deref().unwrap_or_default());
-    Ok(Guarded {
-        located,
-        query,
-        overrides: applied.overrides,
-        headers: applied.headers,
-        replaces_address_filter: applied.replaces_address_filter,
-    })
+    Ok(Guarded { located, query, ..guarded })
 }
 
 fn not_obfuscated() -> Error {

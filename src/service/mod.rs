@@ -10,6 +10,7 @@
 
 pub mod admission;
 mod call;
+mod explain;
 mod guard;
 mod instead;
 mod lookup;
@@ -44,6 +45,7 @@ use crate::source::{RootSettings, Roots};
 
 use admission::{Admission, AdmissionLimits};
 use call::{Call, MainObject};
+pub use explain::{ExplainedCommand, ExplainedLayer, ExplainedPlan, Explanation};
 use guard::Arrived;
 
 /// Everything that requests share: settings, catalogs, roots, save folder, admission.
@@ -63,6 +65,28 @@ pub struct Service {
 pub struct Share {
     /// Processes that render on this machine with these settings, at least 1.
     pub workers: u32,
+}
+
+/// A request of the image context as it arrives at the guard.
+#[derive(Clone, Copy)]
+struct Arrival<'a> {
+    raw: &'a RawRequest,
+    located: &'a Located,
+    /// The query with the body of a POST behind it.
+    query: Option<&'a [u8]>,
+    catalogs: &'a Catalogs,
+    deadline: &'a Deadline,
+    now: SystemTime,
+    /// That type is exempt from `PS::allowDefaultCatalogRequests`.
+    is_catalog_props: bool,
+}
+
+/// What the guard did to a request.
+struct Trace {
+    /// Names of the rules that matched.
+    rules: Vec<String>,
+    /// The clear query without its lock, before any rule.
+    query_before_rules: String,
 }
 
 impl Service {
@@ -240,51 +264,21 @@ impl Service {
         }
         self.catalogs.refresh(Instant::now());
         let catalogs: Arc<Catalogs> = self.catalogs.current();
-        let elements = located.object.elements();
         // The type decides how an error is shown, so it is found out before anything can fail.
         let asked = self.asked_of(query.as_deref().unwrap_or_default());
-        let allow_default = self.config.ps.allow_default_catalog_requests
-            || asked.req.kind == ReqType::CatalogProps;
         let mut form = error_form(&asked);
         let mut style = self.style(0);
         let mut answered = || {
-            let client = self.client(raw);
-            let preliminary = catalogs.main(elements, allow_default)?;
-            style = self.style(preliminary.catalog.attributes.error_detail);
-            let arrived = Arrived {
+            let arrival = Arrival {
+                raw,
                 located,
                 query: query.as_deref(),
-                client,
-                prefixes: &self.prefixes,
-                limits: &self.text_limits,
-            };
-            let guarded = guard::guarded(arrived, &preliminary)?;
-            let elements = guarded.located.object.elements();
-            let main = guard::main_after(&catalogs, &preliminary, elements, allow_default)?;
-            // A rule may lead to another catalog; its filter holds as well.
-            if !guarded.replaces_address_filter {
-                guard::check_address(&main.catalog.attributes.client_address_filter, client)?;
-            }
-            style = self.style(main.catalog.attributes.error_detail);
-            let call = Call {
-                service: self,
-                raw,
+                catalogs: &catalogs,
                 deadline,
                 now,
-                client,
-                catalogs: &catalogs,
-                main: MainObject::of(&main),
-                located: guarded.located.clone(),
-                query: guarded.query,
-                overrides: guarded.overrides,
-                object: None,
-                inherited: Vec::new(),
-                role: Role::Main,
-                model: Model::Rgb,
-                stand_in: None,
-                depth: 0,
-                nested_left: call::nested_requests(),
+                is_catalog_props: asked.req.kind == ReqType::CatalogProps,
             };
+            let (call, headers, _) = self.arrived(arrival, &mut style)?;
             let asked = call.asked();
             form = error_form(&asked);
             let kind = asked.req.kind;
@@ -294,7 +288,7 @@ impl Service {
             let answer = call.answer(kind);
             let mut reply =
                 answer.or_else(|error| call.error_image(kind, error, style.detail_level))?;
-            call.add_headers(&mut reply, &guarded.headers);
+            call.add_headers(&mut reply, &headers);
             Ok(reply)
         };
         let mut reply = match answered() {
@@ -305,6 +299,51 @@ impl Service {
             never_cached(&mut reply);
         }
         Ok(reply)
+    }
+
+    /// Stages 3 to 6 and 9: what the guard makes of a request, and its main catalog. `style` follows the catalog that
+    /// is known so far. The values are the call, headers of rules, and what only an explanation tells.
+    fn arrived<'a>(
+        &'a self,
+        arrival: Arrival<'a>,
+        style: &mut ErrorStyle,
+    ) -> Result<(Call<'a>, Vec<RuleHeader>, Trace), Error> {
+        let Arrival { raw, located, query, catalogs, deadline, now, is_catalog_props } = arrival;
+        let allow_default = self.config.ps.allow_default_catalog_requests || is_catalog_props;
+        let client = self.client(raw);
+        let preliminary = catalogs.main(located.object.elements(), allow_default)?;
+        *style = self.style(preliminary.catalog.attributes.error_detail);
+        let arrived =
+            Arrived { located, query, client, prefixes: &self.prefixes, limits: &self.text_limits };
+        let guarded = guard::guarded(arrived, &preliminary)?;
+        let elements = guarded.located.object.elements();
+        let main = guard::main_after(catalogs, &preliminary, elements, allow_default)?;
+        // A rule may lead to another catalog; its filter holds as well.
+        if !guarded.replaces_address_filter {
+            guard::check_address(&main.catalog.attributes.client_address_filter, client)?;
+        }
+        *style = self.style(main.catalog.attributes.error_detail);
+        let call = Call {
+            service: self,
+            raw,
+            deadline,
+            now,
+            client,
+            catalogs,
+            main: MainObject::of(&main),
+            located: guarded.located.clone(),
+            query: guarded.query,
+            overrides: guarded.overrides,
+            object: None,
+            inherited: Vec::new(),
+            role: Role::Main,
+            model: Model::Rgb,
+            stand_in: None,
+            depth: 0,
+            nested_left: call::nested_requests(),
+        };
+        let trace = Trace { rules: guarded.rules, query_before_rules: guarded.query_before_rules };
+        Ok((call, guarded.headers, trace))
     }
 
     /// The client's address: the peer, or what a trusted proxy says (`U-addr`).
