@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use imprint::catalog::{
-    Catalog, CatalogStore, Catalogs, Expiration, Found, Profile, SourcePath, check,
+    Catalog, CatalogStore, Catalogs, Expiration, Found, FoundStatic, Main, Profile, PropertyText,
+    SourcePath, Suffixes, check,
 };
 use imprint::codec::Chroma;
 use imprint::config::{
-    Address, AddressFilter, Config, Durability, Fault, Memory, Sendfile, Severity, Suffixes,
-    Variable,
+    Address, AddressFilter, Config, Durability, Fault, Memory, Sendfile, Severity, Variable,
 };
 use imprint::error::Kind;
 
 mod attributes;
+mod locales;
 mod objects;
 mod reload;
 mod settings;
@@ -97,16 +98,16 @@ fn told(found: Result<Found<'_>, imprint::error::Error>) -> String {
 
 fn by_path(catalogs: &Catalogs, path: &str) -> String {
     let elements = elements(path);
-    match catalogs.main(&elements, true) {
-        Ok(main) => told(catalogs.resolve_path(&main)),
-        Err(error) => format!("{:?}", error.kind()),
-    }
+    told(catalogs.main(&elements, true).and_then(|main| {
+        let suffixes = main.catalog.suffixes(None)?;
+        catalogs.resolve_path(&main, &suffixes)
+    }))
 }
 
 fn by_object(catalogs: &Catalogs, main: &str, object: &str) -> String {
     let elements = elements(main);
-    match catalogs.main(&elements, true) {
-        Ok(main) => told(catalogs.resolve(main.catalog, object)),
-        Err(error) => format!("{:?}", error.kind()),
-    }
+    told(catalogs.main(&elements, true).and_then(|main| {
+        let suffixes = main.catalog.suffixes(None)?;
+        catalogs.resolve(main.catalog, object, &suffixes)
+    }))
 }

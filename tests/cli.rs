@@ -254,7 +254,7 @@ fn check_names_every_fault_with_its_place() {
     );
     site.write(
         "catalogs/a.ini",
-        "RootId=a\nCatalogFile=a.txt\nLocaleMap=en,_E\nRuleSetFile=a.xml\n",
+        "RootId=a\nCatalogFile=a.txt\nLocaleMap=en,_E|\nRuleSetFile=a.xml\n",
     );
     site.write("catalogs/a.xml", "<ruleset/>");
     site.write("catalogs/a.txt", "Id\tPath\tResolution\nx\ta.png\t72\ny\tb.png\tmuch\n");
@@ -275,7 +275,7 @@ fn check_names_every_fault_with_its_place() {
         "catalogs/default.ini:3: warning: attribute Nosuch is not known; ignored",
         "catalogs/default.ini:4: warning: Watermark is not carried out yet, so every image of the catalog gets 403",
         "catalogs/default.ini:6: note: ErrorImage is read, but not carried out yet",
-        "catalogs/a.ini:3: warning: LocaleMap is not carried out yet, so every request of the catalog gets 403",
+        "catalogs/a.ini:3: warning: LocaleMap: an item is empty, expected a locale or a comma; left out",
         "catalogs/a.txt:3: warning: ",
         "catalogs/b.ini:1: error: RootId a belongs to another catalog; this one is left out",
         "catalogs/c.ini:2: error: CatalogFile names nowhere.txt, which cannot be read",

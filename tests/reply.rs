@@ -5,6 +5,7 @@ mod access;
 mod caching;
 mod errors;
 mod language;
+mod locale;
 mod properties;
 mod readers;
 mod refusals;

@@ -4,6 +4,8 @@ use crate::codec::Chroma;
 use crate::config::AddressFilter;
 use crate::geometry::Size;
 
+use super::locale::{LocaleMap, LocaleStrMap};
+
 /// Every attribute of a catalog, resolved: own value, else the default catalog's, else the built-in one.
 ///
 /// An `Option<String>` is `None` where the attribute is empty or switched off.
@@ -68,10 +70,10 @@ pub struct Attributes {
     pub default_expiration: Expiration,
     /// `NonImgExpiration`, default 0.1 h.
     pub non_img_expiration: Expiration,
-    /// `LocaleMap`, as text; with one, files are not served by path (`U-locale-file`).
-    pub locale_map: Option<String>,
-    /// `LocaleStrMap`, as text.
-    pub locale_str_map: Option<String>,
+    /// `LocaleMap`; with one, files are not served by path (`U-locale-file`).
+    pub locale_map: Option<LocaleMap>,
+    /// `LocaleStrMap`.
+    pub locale_str_map: Option<LocaleStrMap>,
     /// `DefaultImageMode`.
     pub default_image_mode: DefaultImageMode,
     /// `ClientAddressFilter`, default everyone.

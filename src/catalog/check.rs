@@ -55,15 +55,12 @@ pub fn check(config_path: &Path, env: impl IntoIterator<Item = Variable>) -> Rep
 fn not_carried_out(catalog: &Catalog) -> Vec<Fault> {
     let own = &catalog.attributes;
     let refused = |what| (Severity::Warning, what);
-    const REQUESTS: &str = "is not carried out yet, so every request of the catalog gets 403";
     const IMAGES: &str = "is not carried out yet, so every image of the catalog gets 403";
     const WITHOUT: &str = "is read, but not carried out yet";
     let rows = [
-        ("LocaleMap", own.locale_map.is_some(), refused(REQUESTS)),
         ("Watermark", own.watermark.is_some(), refused(IMAGES)),
         ("DefaultImage", own.default_image.is_some(), (Severity::Note, WITHOUT)),
         ("ErrorImage", own.error_image.is_some(), (Severity::Note, WITHOUT)),
-        ("LocaleStrMap", own.locale_str_map.is_some(), (Severity::Note, WITHOUT)),
         ("AllowDirectUrls", own.allow_direct_urls, (Severity::Note, WITHOUT)),
         (
             "CacheValidationPolicy",

@@ -12,6 +12,7 @@ use super::attributes::{
     Align, Attributes, CacheValidationPolicy, DefaultImageMode, DirectAccess, Expiration,
     RenderIntent, ResMode, ThumbType,
 };
+use super::locale::{LocaleMap, LocaleStrMap};
 use super::value::{self, Parsed};
 
 /// A catalog attribute file as it was read.
@@ -211,6 +212,31 @@ impl Reader<'_> {
         DirectAccess::Exclude(Vec::new())
     }
 
+    /// Class B, for lists whose malformed items are left out; a list without a good item counts as not defined.
+    fn items<T>(
+        &mut self,
+        name: &str,
+        parse: impl Fn(&str) -> (Option<T>, Vec<String>),
+    ) -> Option<T> {
+        for (source, is_own) in [(Some(self.own), true), (self.default, false)] {
+            let Some(entry) = source.and_then(|source| ini::last(source.entries, name)) else {
+                continue;
+            };
+            let text = value::text(&entry.value).unwrap_or_default();
+            if text.is_empty() {
+                return None;
+            }
+            let (list, faults) = parse(&text);
+            for fault in faults.iter().filter(|_| is_own) {
+                self.warn(Some(entry.line), format!("{name}: {fault}; left out"));
+            }
+            if list.is_some() {
+                return list;
+            }
+        }
+        None
+    }
+
     /// `SavePath`: defined but empty, or not safe, disables saving and does not inherit (`U-save-empty-inherit`,
     /// `U-save-savepath-bad`).
     fn save_path(&mut self) -> Option<String> {
@@ -304,8 +330,8 @@ pub fn resolve(
             .unwrap_or_default(),
         default_expiration: r.or("DefaultExpiration", Expiration::Hours(1.0), value::expiration),
         non_img_expiration: r.or("NonImgExpiration", Expiration::Hours(0.1), value::expiration),
-        locale_map: r.switched("LocaleMap", value::text),
-        locale_str_map: r.switched("LocaleStrMap", value::text),
+        locale_map: r.items("LocaleMap", LocaleMap::parse),
+        locale_str_map: r.items("LocaleStrMap", LocaleStrMap::parse),
         default_image_mode: r.or(
             "DefaultImageMode",
             DefaultImageMode::Request,

@@ -16,6 +16,8 @@ mod attributes;
 mod check;
 mod inherit;
 mod load;
+mod locale;
+mod localize;
 mod macros;
 mod pattern;
 mod record;
@@ -32,6 +34,8 @@ pub use attributes::{
     DirectAccess, Expiration, RenderIntent, ResMode, ThumbType,
 };
 pub use check::check;
+pub use locale::{LocaleMap, LocaleStrMap, Suffixes};
+pub use localize::Localizer;
 pub use record::{FontRecord, ImageRecord, PropertyText, RecordKind, StaticRecord};
 pub use rules::{
     Applied, HeaderAction, OnMatch, Overrides, Replace, RuleContext, RuleHeader, RuleSet,
@@ -87,6 +91,27 @@ pub enum Found<'a> {
         path: SourcePath,
     },
     /// Neither, or access by path is not allowed; both are reported as a missing image.
+    Missing,
+}
+
+/// What an object of `/is/content` is.
+#[derive(Clone, Debug)]
+pub enum FoundStatic<'a> {
+    /// A record, with the catalog that holds it.
+    Record {
+        /// The catalog whose table holds the record.
+        catalog: &'a Catalog,
+        /// The record.
+        record: Box<StaticRecord<'a>>,
+    },
+    /// No record; perhaps a file, with the catalog whose attributes apply (`FullMatch`).
+    File {
+        /// The catalog whose attributes apply.
+        catalog: &'a Catalog,
+        /// Where the file would be; without a root, beneath each of `PS::staticContent.rootPaths`.
+        path: SourcePath,
+    },
+    /// Neither, or access by path is not allowed; both are reported as missing.
     Missing,
 }
 

@@ -5,8 +5,19 @@
 use crate::error::{Error, Kind, shown};
 
 use super::attributes::AccessType;
+use super::locale::Suffixes;
 use super::record::{self, FontRecord, ImageRecord, RecordKind, StaticRecord};
-use super::{Catalog, Catalogs, Found, Main, Profile, SourcePath};
+use super::{Catalog, Catalogs, Found, FoundStatic, Main, Profile, SourcePath};
+
+/// Where the search for the object of a path has ended.
+enum Searched<'a, 't, T> {
+    /// At a record.
+    Found(T),
+    /// At a file, by the attributes of a catalog.
+    File { catalog: &'a Catalog, elements: Vec<&'t str> },
+    /// Nowhere: there is no object, or files are not looked for (`U-locale-file`).
+    Missing,
+}
 
 fn no_default() -> Error {
     Error::new(Kind::Busy, "there is no usable default.ini")
@@ -74,6 +85,15 @@ fn with_default_ext(mut path: SourcePath, catalog: &Catalog) -> SourcePath {
     path
 }
 
+/// A path that a catalog file names, with the folder of an attribute in front of it.
+fn beneath(folder: &str, path: &str) -> Option<SourcePath> {
+    if path.starts_with('/') {
+        let (folder, file) = path.trim_end_matches('/').rsplit_once('/')?;
+        return joined(&format!("/{folder}"), &[file]);
+    }
+    joined(folder, &path.split('/').collect::<Vec<&str>>())
+}
+
 impl Catalog {
     /// Where the file of a record's `Path` or `MaskPath` would be: `RootPath` in front, `DefaultExt` appended.
     /// `None` for a path that leaves its folder or holds what a path cannot hold.
@@ -83,11 +103,13 @@ impl Catalog {
 
     /// As `source_path` without `DefaultExt`: profiles and fonts.
     pub fn plain_path(&self, path: &str) -> Option<SourcePath> {
-        if path.starts_with('/') {
-            let (folder, file) = path.trim_end_matches('/').rsplit_once('/')?;
-            return joined(&format!("/{folder}"), &[file]);
-        }
-        joined(&self.attributes.root_path, &path.split('/').collect::<Vec<&str>>())
+        beneath(&self.attributes.root_path, path)
+    }
+
+    /// Where the file of a static record's `Path` would be: `StaticContentRootPath` in front. Without a root it lies
+    /// beneath each of `PS::staticContent.rootPaths`, in order. `None` as `source_path`.
+    pub fn static_path(&self, path: &str) -> Option<SourcePath> {
+        beneath(&self.attributes.static_content_root_path, path)
     }
 
     /// The image or SVG record of an id in this catalog alone; the image record wins. Constant time.
@@ -130,6 +152,23 @@ impl Catalog {
     fn found(&self, id: &str) -> Option<Found<'_>> {
         let record = Box::new(self.image_record(id)?);
         Some(Found::Record { catalog: self, record })
+    }
+
+    fn found_static(&self, id: &str) -> Option<FoundStatic<'_>> {
+        let record = Box::new(self.static_record(id)?);
+        Some(FoundStatic::Record { catalog: self, record })
+    }
+
+    /// As `file_of`, for static content; nothing is appended.
+    fn static_file_of(&self, elements: &[&str]) -> FoundStatic<'_> {
+        let is_allowed = self.attributes.allow_direct_access.allows(AccessType::Static);
+        if !is_allowed || !can_be_file(elements) {
+            return FoundStatic::Missing;
+        }
+        match joined(&self.attributes.static_content_root_path, elements) {
+            Some(path) => FoundStatic::File { catalog: self, path },
+            None => FoundStatic::Missing,
+        }
     }
 
     /// A path of a request with this catalog in force; `Missing` if direct access is not allowed.
@@ -196,40 +235,102 @@ impl Catalogs {
         Ok(Main { catalog: default, rest: elements, elements, is_named: false })
     }
 
-    /// The object of the URL path (`U-lookup-order`); `Missing` for an empty one.
+    /// The object of the URL path (`U-lookup-order`), with the `suffixes` of the request's locale
+    /// ([`Catalog::suffixes`] of the main catalog); `Missing` for an empty one.
     ///
     /// `Syntax` for `,` or `?` in it, `Refused` for an element `..`.
-    pub fn resolve_path<'a>(&'a self, main: &Main<'a, '_>) -> Result<Found<'a>, Error> {
+    pub fn resolve_path<'a>(
+        &'a self,
+        main: &Main<'a, '_>,
+        suffixes: &Suffixes<'_>,
+    ) -> Result<Found<'a>, Error> {
+        Ok(match self.search_path(main, suffixes, Catalog::found)? {
+            Searched::Found(found) => found,
+            Searched::File { catalog, elements } => catalog.file_of(&elements),
+            Searched::Missing => Found::Missing,
+        })
+    }
+
+    /// As `resolve_path`, for `/is/content`: static records, else the file if `AllowDirectAccess` permits `STATIC`
+    /// (`U-static-path`).
+    pub fn resolve_static<'a>(
+        &'a self,
+        main: &Main<'a, '_>,
+        suffixes: &Suffixes<'_>,
+    ) -> Result<FoundStatic<'a>, Error> {
+        Ok(match self.search_path(main, suffixes, Catalog::found_static)? {
+            Searched::Found(found) => found,
+            Searched::File { catalog, elements } => catalog.static_file_of(&elements),
+            Searched::Missing => FoundStatic::Missing,
+        })
+    }
+
+    /// The ids of the object of the URL path that are records: the id itself and each suffix of `LocaleMap`, in their
+    /// order, without RootId (`req=xlate`, `U-xlate`). Errors as `resolve_path`.
+    pub fn translations<'a>(&'a self, main: &Main<'a, '_>) -> Result<Vec<String>, Error> {
+        let map = main.catalog.attributes.locale_map.as_ref();
+        let mut suffixes = map.map(|map| map.suffixes()).unwrap_or_default();
+        suffixes.retain(|suffix| !suffix.is_empty());
+        suffixes.insert(0, "");
+        let mut ids = Vec::new();
+        for suffix in suffixes {
+            let one = [suffix.to_owned()];
+            let look = |catalog: &Catalog, id: &str| Some(catalog.image_record(id)?.id.to_owned());
+            if let Searched::Found(id) = self.search_path(main, &Suffixes::only(&one), look)? {
+                ids.push(id);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// `U-lookup-order` for the URL path, all suffixes of one step before the next step.
+    fn search_path<'a, 't, T>(
+        &'a self,
+        main: &Main<'a, 't>,
+        suffixes: &Suffixes<'_>,
+        look: impl Fn(&'a Catalog, &str) -> Option<T>,
+    ) -> Result<Searched<'a, 't, T>, Error> {
         let default = self.default_catalog()?;
         let all = checked(main.elements.iter().map(String::as_str))?;
         let rest = checked(main.rest.iter().map(String::as_str))?;
         if rest.is_empty() {
-            return Ok(Found::Missing);
+            return Ok(Searched::Missing);
         }
         let id = rest.join("/");
-        let of_catalog = main.catalog.found(&id).or_else(|| default.found(&id));
-        if let Some(found) = of_catalog.or_else(|| default.found(&all.join("/"))) {
-            return Ok(found);
+        let whole = all.join("/");
+        let steps = [(main.catalog, &id), (default, &id), (default, &whole)];
+        let mut found = steps.into_iter();
+        if let Some(found) =
+            found.find_map(|(catalog, id)| suffixes.find(id, |id| look(catalog, id)))
+        {
+            return Ok(Searched::Found(found));
         }
         if main.catalog.attributes.locale_map.is_some() {
-            return Ok(Found::Missing);
+            return Ok(Searched::Missing);
         }
-        if main.is_named && main.catalog.attributes.full_match {
-            return Ok(default.file_of(&all));
-        }
-        Ok(main.catalog.file_of(&rest))
+        Ok(match main.is_named && main.catalog.attributes.full_match {
+            true => Searched::File { catalog: default, elements: all },
+            false => Searched::File { catalog: main.catalog, elements: rest },
+        })
     }
 
     /// An object of `src=`, `mask=`, `template=`, `defaultImage=` or an attribute, decoded, with its leading `/` if it
-    /// has one (`U-lookup-order`, `U-leading-slash`); errors as `resolve_path`, `Busy` as `main`.
-    pub fn resolve<'a>(&'a self, main: &'a Catalog, object: &str) -> Result<Found<'a>, Error> {
+    /// has one (`U-lookup-order`, `U-leading-slash`) and the `suffixes` of the request's locale in the
+    /// main catalog; errors as `resolve_path`, `Busy` as `main`.
+    pub fn resolve<'a>(
+        &'a self,
+        main: &'a Catalog,
+        object: &str,
+        suffixes: &Suffixes<'_>,
+    ) -> Result<Found<'a>, Error> {
         let default = self.default_catalog()?;
         let elements = checked(object.split('/'))?;
         if elements.is_empty() {
             return Ok(Found::Missing);
         }
         let catalog = if object.starts_with('/') { default } else { main };
-        if let Some(found) = self.search(catalog, default, &elements, Catalog::found)? {
+        let look = |catalog: &'a Catalog, id: &str| suffixes.find(id, |id| catalog.found(id));
+        if let Some(found) = self.search(catalog, default, &elements, look)? {
             return Ok(found);
         }
         if main.attributes.locale_map.is_some() {

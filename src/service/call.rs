@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use crate::catalog::{Catalog, Catalogs, Main, Overrides, RuleContext};
+use crate::catalog::{Catalog, Catalogs, Localizer, Main, Overrides, RuleContext};
 use crate::error::{Error, Kind, shown};
 use crate::limits::Deadline;
 use crate::raster::Model;
@@ -80,6 +80,8 @@ pub(super) struct Call<'a> {
     pub query: String,
     /// Attributes that rules set.
     pub overrides: Overrides,
+    /// `locale=` of the client's request, for nested ones too (requests.md 7).
+    pub locale: Option<String>,
     /// The object that stands in the place of that of the path: default image, error image, watermark.
     pub object: Option<Object>,
     /// Variables of the outer requests, name in lower case and encoded value.
@@ -105,6 +107,11 @@ impl<'a> Call<'a> {
     /// How the request's texts are read.
     pub fn options(&self) -> Options {
         Options { role: self.role, ..self.service.options() }
+    }
+
+    /// What the request's locale makes of strings of records.
+    pub fn localizer(&self) -> Result<Localizer<'a>, Error> {
+        self.main.catalog.localizer(self.locale.as_deref())
     }
 
     /// The call of a request within this one (requests.md 11): rules of its own catalog rewrite it, their overrides and

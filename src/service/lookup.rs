@@ -46,7 +46,8 @@ impl<'a> Call<'a> {
         if self.main.rest.is_empty() {
             return Ok(None);
         }
-        let found = self.catalogs.resolve_path(&self.main.as_main())?;
+        let suffixes = self.main.catalog.suffixes(self.locale.as_deref())?;
+        let found = self.catalogs.resolve_path(&self.main.as_main(), &suffixes)?;
         // An encoded slash may be part of an id, never of a file name (`U-path-safety`).
         if matches!(found, Found::File { .. }) && !self.located.object.is_path() {
             return Err(missing(&self.located.object));
@@ -67,7 +68,8 @@ impl<'a> Call<'a> {
     ) -> Result<Located<'a>, Error> {
         let slash = if object.has_leading_slash() { "/" } else { "" };
         let text = format!("{slash}{}", object.id());
-        let found = self.catalogs.resolve(main, &text)?;
+        let suffixes = main.suffixes(self.locale.as_deref())?;
+        let found = self.catalogs.resolve(main, &text, &suffixes)?;
         if matches!(found, Found::File { .. }) && !object.is_path() {
             return Err(missing(object));
         }

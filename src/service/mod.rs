@@ -323,7 +323,7 @@ impl Service {
             guard::check_address(&main.catalog.attributes.client_address_filter, client)?;
         }
         *style = self.style(main.catalog.attributes.error_detail);
-        let call = Call {
+        let mut call = Call {
             service: self,
             raw,
             deadline,
@@ -334,6 +334,7 @@ impl Service {
             located: guarded.located.clone(),
             query: guarded.query,
             overrides: guarded.overrides,
+            locale: None,
             object: None,
             inherited: Vec::new(),
             role: Role::Main,
@@ -342,6 +343,7 @@ impl Service {
             depth: 0,
             nested_left: call::nested_requests(),
         };
+        call.locale = call.requested_locale();
         let trace = Trace { rules: guarded.rules, query_before_rules: guarded.query_before_rules };
         Ok((call, guarded.headers, trace))
     }
@@ -368,9 +370,11 @@ impl Service {
 }
 
 impl Call<'_> {
-    /// Security verdict, then the request type.
+    /// Refuses a locale that has no rule, then answers the request type.
     fn answer(&self, kind: ReqType) -> Result<Reply, Error> {
-        self.verdict()?;
+        // Each map refuses what it does not list, whatever the type (`U-locale-empty-default`, `U-loc-missing`).
+        self.main.catalog.suffixes(self.locale.as_deref())?;
+        self.localizer()?;
         match kind {
             ReqType::Img | ReqType::Mask | ReqType::Tmb => self.image(),
             ReqType::SaveToFile => self.save(),
@@ -393,17 +397,6 @@ impl Call<'_> {
                 Kind::Unsupported,
                 format!("req={kind:?} is not carried out by this build"),
             )),
-        }
-    }
-
-    /// Access rules that this build cannot evaluate refuse (fail closed).
-    fn verdict(&self) -> Result<(), Error> {
-        match self.main.catalog.attributes.locale_map {
-            Some(_) => Err(Error::new(
-                Kind::Refused,
-                "the catalog sets LocaleMap, which this build does not carry out",
-            )),
-            None => Ok(()),
         }
     }
 

@@ -27,7 +27,7 @@ impl<'a> Call<'a> {
         let style = self.record_style()?;
         let record = self.record()?;
         let own = record.as_ref().and_then(|(_, record)| record.image_set).unwrap_or_default();
-        let text = self.localized_image_set(own)?;
+        let text = self.localizer()?.image_set(own);
         let expiration = self.main.catalog.attributes.non_img_expiration;
         if style.format() == PropertyFormat::Text {
             return Ok(self.raw_text(&format!("{text}\r\n"), expiration));
@@ -41,8 +41,8 @@ impl<'a> Call<'a> {
     pub(super) fn targets(&self) -> Result<Reply, Error> {
         let style = self.record_style()?;
         let record = self.record()?;
-        let own = record.as_ref().and_then(|(_, record)| record.targets);
-        let text = self.localized_targets(lines(own))?;
+        let own = lines(record.as_ref().and_then(|(_, record)| record.targets));
+        let text = self.localizer()?.targets(PropertyText { text: &own, is_quoted: true });
         let expiration = self.record_expiration(record.as_ref());
         if style.format() == PropertyFormat::Text {
             return Ok(self.raw_text(&format!("{text}\r\n"), expiration));
@@ -54,8 +54,8 @@ impl<'a> Call<'a> {
     pub(super) fn user_data(&self) -> Result<Reply, Error> {
         let style = self.record_style()?;
         let record = self.record()?;
-        let own = record.as_ref().and_then(|(_, record)| record.user_data);
-        let text = self.localized_user_data(lines(own))?;
+        let own = lines(record.as_ref().and_then(|(_, record)| record.user_data));
+        let text = self.localizer()?.user_data(PropertyText { text: &own, is_quoted: true });
         let expiration = self.record_expiration(record.as_ref());
         if style.format() == PropertyFormat::Text {
             return Ok(self.raw_text(&format!("{text}\r\n"), expiration));
@@ -69,7 +69,8 @@ impl<'a> Call<'a> {
         let parsed = self.parsed(path.as_ref())?;
         let record = self.record()?;
         let mut p = Properties::new();
-        p.text("xlate.translatedIds", self.localized_ids(record.as_ref()).join(","));
+        let ids = self.catalogs.translations(&self.main.as_main())?;
+        p.text("xlate.translatedIds", ids.join(","));
         let expiration = self.record_expiration(record.as_ref());
         Ok(self.cacheable(&p, &PropertyStyle::from(&parsed.request.attributes), ttl(expiration)))
     }
@@ -109,7 +110,8 @@ impl<'a> Call<'a> {
         if self.main.rest.is_empty() {
             return Ok(None);
         }
-        match self.catalogs.resolve_path(&self.main.as_main())? {
+        let suffixes = self.main.catalog.suffixes(self.locale.as_deref())?;
+        match self.catalogs.resolve_path(&self.main.as_main(), &suffixes)? {
             Found::Record { catalog, record } => Ok(Some((catalog, record))),
             Found::File { .. } | Found::Missing => Ok(None),
         }
@@ -127,27 +129,6 @@ impl<'a> Call<'a> {
     /// A text of the record as it stands, which is no list of properties to its readers (`U-targets-text`).
     fn raw_text(&self, body: &str, expiration: Expiration) -> Reply {
         self.kept(Reply::text(200, body), &validators::of_text(body), ttl(expiration))
-    }
-
-    /// The image set with its strings in the language of the request; as written without `LocaleStrMap`.
-    fn localized_image_set<'t>(&self, text: &'t str) -> Result<Cow<'t, str>, Error> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    /// The targets with their labels and user data in the language of the request; as written without `LocaleStrMap`.
-    fn localized_targets<'t>(&self, text: Cow<'t, str>) -> Result<Cow<'t, str>, Error> {
-        Ok(text)
-    }
-
-    /// The user data with their values in the language of the request; as written without `LocaleStrMap`.
-    fn localized_user_data<'t>(&self, text: Cow<'t, str>) -> Result<Cow<'t, str>, Error> {
-        Ok(text)
-    }
-
-    /// The ids of existing records for all suffixes of `LocaleMap`; without one the id itself, if it exists
-    /// (`U-xlate`).
-    fn localized_ids(&self, record: Option<&Held<'a>>) -> Vec<&'a str> {
-        record.map(|(_, record)| record.id).into_iter().collect()
     }
 }
 

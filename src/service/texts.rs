@@ -189,6 +189,14 @@ impl<'a> Call<'a> {
         self.read_parts(&self.parts(path.as_ref(), None, &[]), asked)
     }
 
+    /// `locale=` of the URL and its macros; `None` where the URL cannot be read, which fails when it is parsed.
+    pub(super) fn requested_locale(&self) -> Option<String> {
+        let find = |texts: &[SourceText<'_>], around: &Surroundings<'_>, options: &Options| {
+            early_value(texts, around, options, "locale")
+        };
+        self.read_parts(&[self.url_part()], find).ok().flatten()
+    }
+
     fn url_part(&self) -> Part<'_> {
         Part { catalog: self.main.catalog, text: SourceText::url(&self.query) }
     }

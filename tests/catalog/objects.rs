@@ -36,7 +36,7 @@ fn resolution_site() -> Folder {
             "nosvg.ini",
             "RootId=nosvg\nAllowDirectAccess=exclude:SVG\nRootPath=nosvg\nDefaultExt=.svg",
         ),
-        ("locale.ini", "RootId=locale\nCatalogFile=o.txt\nLocaleMap=en,_E"),
+        ("locale.ini", "RootId=locale\nCatalogFile=o.txt\nLocaleMap=en,_E|,"),
         ("broken.ini", "RootId=broken\nCatalogFile=missing.txt"),
     ])
 }
@@ -102,10 +102,14 @@ fn objects_of_paths_resolve_in_the_documented_order() {
     // An element that holds a decoded slash is one element: a record may have that id, a file may not.
     let parts = ["cat".to_owned(), "deep/er".to_owned()];
     let main = catalogs.main(&parts, true).unwrap();
-    assert_eq!(told(catalogs.resolve_path(&main)), "record cat:deep/er", "RQ-005");
+    assert_eq!(
+        told(catalogs.resolve_path(&main, &Suffixes::none())),
+        "record cat:deep/er",
+        "RQ-005"
+    );
     let parts = ["cat".to_owned(), "no/file.tif".to_owned()];
     let main = catalogs.main(&parts, true).unwrap();
-    assert_eq!(told(catalogs.resolve_path(&main)), "missing", "U-path-safety");
+    assert_eq!(told(catalogs.resolve_path(&main, &Suffixes::none())), "missing", "U-path-safety");
     let parts = elements("cat/a");
     assert_eq!(catalogs.main(&parts, true).unwrap().catalog.attributes.jpeg_quality, 42, "RQ-034");
     let parts = elements("none/a");

@@ -61,7 +61,7 @@ fn settings_are_read_by_section_and_name_without_case() {
     assert_eq!(config.is.root_paths, vec![folder.join("a"), PathBuf::from("/b")]);
     assert_eq!(config.is.save_directory, Some(folder.join("saved")));
     assert_eq!(config.is.physical_memory, Memory::Bytes(512 << 20));
-    assert_eq!(config.ps.save_to_file.suffixes, Suffixes::Any);
+    assert_eq!(config.ps.save_to_file.suffixes, imprint::config::Suffixes::Any);
     assert_eq!(config.ps.save_to_file.durability, Durability::Rename);
     assert_eq!(config.ps.save_to_file.mode, 0o640);
     assert_eq!(config.cs.root_path, folder.join("cat"));

@@ -147,29 +147,7 @@ fn commands_at_a_value_that_changes_nothing_are_carried_out() {
 }
 
 #[test]
-fn catalogs_with_attributes_that_are_not_carried_out_serve_nothing() {
-    for (name, attribute) in [("LocaleMap", "LocaleMap=en,_E,|,_E,")] {
-        let of_catalog = shop_with("", "ErrorDetail=2\n", &format!("{attribute}\n"));
-        let inherited = shop_with("", &format!("ErrorDetail=2\n{attribute}\n"), "");
-        for site in [&inherited, &of_catalog] {
-            let service = site.service();
-            for target in [
-                "shop/lake?wid=20",
-                "shop/a.png?wid=20",
-                "shop/lake?req=saveToFile&name=a.jpg",
-                "shop/lake?req=props",
-            ] {
-                let reply = get(&service, target);
-                let told = text(&reply);
-                assert_eq!(reply.status, 403, "{name} {target}: {told}");
-                assert!(told.contains(name), "{name} {target}: {told}");
-            }
-            let saved = std::fs::read_dir(site.path("saved/web")).expect("the folder").count();
-            assert_eq!(saved, 0, "{name}: nothing is saved");
-        }
-        // Another catalog is not concerned.
-        assert_eq!(of_catalog.get("a.png?wid=20").status, 200, "{name}: the default catalog");
-    }
+fn a_catalog_does_not_go_live_without_its_rules() {
     let broken = shop_with("", "", "RuleSetFile=nowhere.xml\n");
     assert_eq!(broken.get("shop/lake").status, 503, "a catalog without its rules does not go live");
     let off = shop_with("", "Watermark=mark\n", "Watermark=\n");

@@ -274,7 +274,7 @@ fn rules_locks_and_what_is_not_carried_out_refuse() {
         ("RQ-122 rules", "RuleSetFile=rules.xml\n"),
         ("17.3.1 lock", "RequestLock=1\n"),
         ("17.3.1 obfuscation", "RequestObfuscation=1\n"),
-        ("N-9 locale", "LocaleMap=en,_E\n"),
+        ("RQ-046 locale", "LocaleMap=en,_E\n"),
     ] {
         let rule = "<rule OnMatch=\"error\"><expression>req=save</expression></rule>";
         let rules = format!("<ruleset>{rule}</ruleset>");
