@@ -16,6 +16,7 @@ use imprint::config::{
 use imprint::error::Kind;
 
 mod attributes;
+mod life;
 mod locales;
 mod objects;
 mod reload;

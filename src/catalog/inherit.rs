@@ -27,7 +27,7 @@ pub struct Source<'a> {
 }
 
 /// Every attribute name, for the search of unknown ones.
-const NAMES: [&str; 69] = [
+pub(super) static NAMES: [&str; 69] = [
     "RootId",
     "RootPath",
     "CatalogFile",

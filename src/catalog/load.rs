@@ -17,7 +17,7 @@ use super::record;
 use super::rule_file;
 use super::rules::RuleSet;
 use super::table::{Accept, Columns, Table};
-use super::{Catalog, Catalogs, macros, value};
+use super::{Attributes, Catalog, Catalogs, Rooted, macros, value};
 
 /// When a file was changed, and its length; a file of another stamp is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +63,19 @@ pub(super) struct Slot {
     stamp: Stamp,
     /// The last good state.
     good: Option<Arc<Loaded>>,
-    /// The RootId of a newest state that is not good.
-    reserved: Option<String>,
+    /// The RootId of a newest state that is not good, and why it is not.
+    reserved: Option<(String, Rooted)>,
+}
+
+/// An attribute file that is read, while its data files are not.
+struct Ini {
+    name: String,
+    path: PathBuf,
+    stamp: Stamp,
+    entries: Vec<Entry>,
+    modified_ms: i64,
+    /// Names of files are not inherited, so the own file alone tells them; faults come with inheritance.
+    own: Attributes,
 }
 
 const DEFAULT: &str = "default.ini";
@@ -107,7 +118,7 @@ fn read_text(path: &Path, limit: u64, faults: &mut Vec<Fault>) -> io::Result<Str
     if bytes.len() as u64 > limit {
         return Err(io::Error::other(format!("it is longer than {limit} bytes")));
     }
-    let (text, is_broken) = ini::decode(&bytes);
+    let (text, is_broken) = ini::decode(bytes);
     if is_broken {
         let message = "invalid UTF-8 is replaced by U+FFFD";
         faults.push(Fault::new(Severity::Warning, path, None, message));
@@ -186,7 +197,7 @@ impl Reading<'_> {
             return Some(part.clone());
         }
         match read_text(&path, MAX_TABLE_BYTES, self.faults) {
-            Ok(text) => match Table::read(&text, columns, &path, accept, self.faults) {
+            Ok(text) => match Table::read(text, columns, &path, accept, self.faults) {
                 Some(table) => Some(Part { path, stamp, columns, table: Arc::new(table) }),
                 None => {
                     self.is_good = false;
@@ -248,40 +259,54 @@ impl Loaded {
     }
 }
 
-/// Reads one `.ini` with all that it names: the new slot, good or not.
-fn read_catalog(
-    folder: &Path,
-    name: &str,
-    stamp: Stamp,
-    previous: Option<&Slot>,
-    faults: &mut Vec<Fault>,
-) -> Slot {
+/// Reads one `.ini` file alone.
+fn read_ini(folder: &Path, name: &str, stamp: Stamp, faults: &mut Vec<Fault>) -> Option<Ini> {
     let path = folder.join(name);
-    let old = previous.and_then(|slot| slot.good.clone());
-    let old_reserved = previous.and_then(|slot| slot.reserved.clone());
     let text = match read_text(&path, MAX_INI_BYTES, faults) {
         Ok(text) => text,
         Err(error) => {
             let message = format!("cannot be read: {error}");
             faults.push(Fault::new(Severity::Error, &path, None, message));
-            return Slot { stamp, good: old, reserved: old_reserved };
+            return None;
         }
     };
     let entries = ini::read(&text, Dialect::Attributes, &path, faults);
     let modified_ms = value::milliseconds(stamp.modified);
     let source = Source { file: &path, entries: &entries, modified_ms };
-    // Names of files are not inherited, so the own file alone tells them; faults come with inheritance.
     let own = inherit::resolve(&source, None, &mut Vec::new());
+    Some(Ini { name: name.to_owned(), path, stamp, entries, modified_ms, own })
+}
+
+impl Ini {
+    /// The RootId that is kept from other catalogs while this one is not in force.
+    fn reserved(&self, state: Rooted) -> Option<(String, Rooted)> {
+        let id = &self.own.root_id;
+        (!id.is_empty() && !is_default(&self.name)).then(|| (id.clone(), state))
+    }
+
+    /// Bytes of its data files; what cannot be read counts nothing.
+    fn data_bytes(&self, folder: &Path) -> u64 {
+        let own = &self.own;
+        let lists = [&own.catalog_files, &own.svg_catalog_files, &own.static_content_catalog_files];
+        let names = lists.into_iter().flatten();
+        names.filter_map(|name| stamp_of(&folder.join(name)).ok()).map(|stamp| stamp.bytes).sum()
+    }
+}
+
+/// Reads what an `.ini` names: the new slot, good or not.
+fn read_data(folder: &Path, ini: Ini, previous: Option<&Slot>, faults: &mut Vec<Fault>) -> Slot {
+    let old = previous.and_then(|slot| slot.good.clone());
+    let own = &ini.own;
     let mut reading = Reading {
         folder,
-        ini: &path,
-        entries: &entries,
+        ini: &ini.path,
+        entries: &ini.entries,
         previous: old.as_deref(),
         faults,
         is_good: true,
     };
     let r = &mut reading;
-    if !is_default(name)
+    if !is_default(&ini.name)
         && let Err(message) = check_root_id(&own.root_id)
     {
         r.fail("RootId", message);
@@ -318,18 +343,16 @@ fn read_catalog(
             "requests that name it get 503"
         };
         let message = format!("the catalog is not loaded; {kept}");
-        faults.push(Fault::new(Severity::Error, &path, None, message));
-        return Slot {
-            stamp,
-            good: old,
-            reserved: Some(own.root_id).filter(|id| !id.is_empty() && name != DEFAULT),
-        };
+        faults.push(Fault::new(Severity::Error, &ini.path, None, message));
+        return Slot { stamp: ini.stamp, good: old, reserved: ini.reserved(Rooted::Broken) };
     }
     let failed_macros = match &macros {
         Some(part) => macros::forward_references(&part.table, &part.path, faults),
         None => HashSet::new(),
     };
     warn_of_hidden_svgs(&images, &svgs, faults);
+    let stamp = ini.stamp;
+    let Ini { path, entries, modified_ms, .. } = ini;
     let loaded = Loaded {
         path,
         entries,
@@ -373,19 +396,23 @@ fn warn_of_hidden_svgs(images: &[Part], svgs: &[Part], faults: &mut Vec<Fault>) 
     }
 }
 
+fn told_stamps(folder: &Path, faults: &mut Vec<Fault>) -> Option<Stamps> {
+    let stamps = stamps(folder);
+    if let Err(error) = &stamps {
+        let message = format!("the catalog folder cannot be read: {error}");
+        faults.push(Fault::new(Severity::Error, folder, None, message));
+    }
+    stamps.ok()
+}
+
 /// See `Catalogs::load`.
 pub(super) fn load(
     folder: &Path,
     previous: Option<&Catalogs>,
     faults: &mut Vec<Fault>,
 ) -> Catalogs {
-    let stamps = match stamps(folder) {
-        Ok(stamps) => stamps,
-        Err(error) => {
-            let message = format!("the catalog folder cannot be read: {error}");
-            faults.push(Fault::new(Severity::Error, folder, None, message));
-            return previous.cloned().unwrap_or_default();
-        }
+    let Some(stamps) = told_stamps(folder, faults) else {
+        return previous.cloned().unwrap_or_default();
     };
     let mut slots = BTreeMap::new();
     let mut fresh = HashSet::new();
@@ -396,12 +423,72 @@ pub(super) fn load(
             Some(old) if old.stamp == stamp => old.clone(),
             _ => {
                 fresh.insert(name.clone());
-                read_catalog(folder, &name, stamp, old, faults)
+                match read_ini(folder, &name, stamp, faults) {
+                    Some(ini) => read_data(folder, ini, old, faults),
+                    None => Slot {
+                        stamp,
+                        good: old.and_then(|old| old.good.clone()),
+                        reserved: old.and_then(|old| old.reserved.clone()),
+                    },
+                }
             }
         };
         slots.insert(name, slot);
     }
     assemble(folder, slots, &fresh, faults)
+}
+
+/// A folder whose catalogs are read one after the other, while those that are read serve already.
+pub(super) struct Opening {
+    folder: PathBuf,
+    slots: BTreeMap<String, Slot>,
+    /// The next one last: small catalogs do not wait for large ones.
+    waiting: Vec<Ini>,
+    /// Files whose faults of inheritance are not told yet.
+    fresh: HashSet<String>,
+}
+
+impl Opening {
+    /// Reads all `.ini` files, so that every RootId is known, and the default catalog whole.
+    pub(super) fn begin(folder: &Path, faults: &mut Vec<Fault>) -> Opening {
+        let mut waiting = Vec::new();
+        let mut slots = BTreeMap::new();
+        let mut fresh = HashSet::new();
+        for (name, stamp) in told_stamps(folder, faults).unwrap_or_default() {
+            let slot = match read_ini(folder, &name, stamp, faults) {
+                Some(ini) if is_default(&name) => {
+                    fresh.insert(name.clone());
+                    read_data(folder, ini, None, faults)
+                }
+                Some(ini) => {
+                    let reserved = ini.reserved(Rooted::Loading);
+                    waiting.push((ini.data_bytes(folder), ini));
+                    Slot { stamp, good: None, reserved }
+                }
+                None => Slot { stamp, good: None, reserved: None },
+            };
+            slots.insert(name, slot);
+        }
+        waiting.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        let waiting = waiting.into_iter().map(|(_, ini)| ini).collect();
+        Opening { folder: folder.to_owned(), slots, waiting, fresh }
+    }
+
+    /// Reads one more catalog; `false` if all are read.
+    pub(super) fn step(&mut self, faults: &mut Vec<Fault>) -> bool {
+        let Some(ini) = self.waiting.pop() else { return false };
+        let name = ini.name.clone();
+        let slot = read_data(&self.folder, ini, None, faults);
+        self.fresh.insert(name.clone());
+        self.slots.insert(name, slot);
+        true
+    }
+
+    /// What is in force; catalogs that are not read yet only reserve their RootIds.
+    pub(super) fn state(&mut self, faults: &mut Vec<Fault>) -> Catalogs {
+        let fresh = std::mem::take(&mut self.fresh);
+        assemble(&self.folder, self.slots.clone(), &fresh, faults)
+    }
 }
 
 /// Applies inheritance and decides which catalog owns which RootId. Faults are told for `fresh` files only.
@@ -418,7 +505,7 @@ fn assemble(
         faults.push(Fault::new(Severity::Error, folder, None, message));
     }
     let mut catalogs: Vec<Catalog> = Vec::new();
-    let mut by_root: HashMap<String, Option<usize>> = HashMap::new();
+    let mut by_root: HashMap<String, Rooted> = HashMap::new();
     let mut default_index = None;
     for (name, slot) in &slots {
         let mut told = Vec::new();
@@ -453,15 +540,15 @@ fn assemble(
                 let line = ini::last(&loaded.entries, "RootId").map(|entry| entry.line);
                 told.push(Fault::new(Severity::Error, &loaded.path, line, message));
             } else {
-                by_root.insert(attributes.root_id.clone(), Some(catalogs.len()));
+                by_root.insert(attributes.root_id.clone(), Rooted::Catalog(catalogs.len()));
                 catalogs.push(Catalog { attributes, loaded: Arc::clone(loaded) });
             }
         }
         if fresh.contains(name) {
             faults.append(&mut told);
         }
-        if let Some(id) = &slot.reserved {
-            by_root.entry(id.clone()).or_insert(None);
+        if let Some((id, state)) = &slot.reserved {
+            by_root.entry(id.clone()).or_insert(*state);
         }
     }
     Catalogs { slots, catalogs, by_root, default_index }

@@ -14,6 +14,7 @@ use crate::config::Fault;
 
 mod attributes;
 mod check;
+mod index;
 mod inherit;
 mod load;
 mod locale;
@@ -24,6 +25,7 @@ mod record;
 mod resolve;
 mod rule_file;
 mod rules;
+mod scan;
 mod store;
 mod table;
 mod value;
@@ -130,9 +132,19 @@ pub struct Catalogs {
     /// By file name.
     slots: BTreeMap<String, load::Slot>,
     catalogs: Vec<Catalog>,
-    /// `None`: reserved by a catalog that could never be loaded.
-    by_root: HashMap<String, Option<usize>>,
+    by_root: HashMap<String, Rooted>,
     default_index: Option<usize>,
+}
+
+/// What a RootId stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rooted {
+    /// The catalog of that index.
+    Catalog(usize),
+    /// A catalog whose data files are being read for the first time.
+    Loading,
+    /// A catalog that could never be loaded.
+    Broken,
 }
 
 impl Catalogs {
@@ -141,6 +153,23 @@ impl Catalogs {
     pub fn load(folder: &Path, previous: Option<&Catalogs>, faults: &mut Vec<Fault>) -> Catalogs {
         load::load(folder, previous, faults)
     }
+}
+
+/// The names of all attributes, of which some only stand in the documentation of records.
+pub fn attribute_names() -> &'static [&'static str] {
+    &inherit::NAMES
+}
+
+/// The attribute that names a kind of data file, with the names of all its fields.
+pub fn table_fields() -> [(&'static str, &'static [&'static str]); 6] {
+    [
+        ("CatalogFile", record::IMAGE_COLUMNS.names),
+        ("SvgCatalogFile", record::IMAGE_COLUMNS.names),
+        ("StaticContentCatalogFile", record::STATIC_COLUMNS.names),
+        ("MacroFile", record::MACRO_COLUMNS.names),
+        ("IccProfileMapFile", record::PROFILE_COLUMNS.names),
+        ("FontMapFile", record::FONT_COLUMNS.names),
+    ]
 }
 
 impl Catalog {

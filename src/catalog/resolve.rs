@@ -7,7 +7,7 @@ use crate::error::{Error, Kind, shown};
 use super::attributes::AccessType;
 use super::locale::Suffixes;
 use super::record::{self, FontRecord, ImageRecord, RecordKind, StaticRecord};
-use super::{Catalog, Catalogs, Found, FoundStatic, Main, Profile, SourcePath};
+use super::{Catalog, Catalogs, Found, FoundStatic, Main, Profile, Rooted, SourcePath};
 
 /// Where the search for the object of a path has ended.
 enum Searched<'a, 't, T> {
@@ -201,15 +201,15 @@ impl Catalogs {
         &self.catalogs
     }
 
-    /// The catalog of that RootId; `Busy` if it could never be loaded. `rootId` is case-sensitive.
+    /// The catalog of that RootId; `Busy` if it is still being loaded or could never be. `rootId` is case-sensitive.
     pub fn named(&self, root_id: &str) -> Result<Option<&Catalog>, Error> {
-        match self.by_root.get(root_id) {
-            None => Ok(None),
-            Some(Some(index)) => Ok(self.catalogs.get(*index)),
-            Some(None) => {
-                Err(Error::new(Kind::Busy, format!("catalog {} is not loaded", shown(root_id))))
-            }
-        }
+        let state = match self.by_root.get(root_id) {
+            None => return Ok(None),
+            Some(Rooted::Catalog(index)) => return Ok(self.catalogs.get(*index)),
+            Some(Rooted::Loading) => "is still being loaded",
+            Some(Rooted::Broken) => "is not loaded",
+        };
+        Err(Error::new(Kind::Busy, format!("catalog {} {state}", shown(root_id))))
     }
 
     /// The main catalog of a URL path, whose elements are decoded one by one; empty elements are passed over

@@ -1,14 +1,16 @@
 //! Catalog data files: tab-separated text to rows that are looked up by key (catalogs-and-server.md section 5).
 //!
-//! All fields of a table lie in one string, with one `u32` for each field and one hash for each key, so that large
-//! tables stay small. It knows no column and opens no file.
+//! All fields of a table lie in one string, which is the memory of the file, with one `u32` for each field and six bytes
+//! for each key, so that large tables stay small. It knows no column and opens no file.
 
-use std::collections::HashMap;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::path::Path;
 
 use crate::config::{Fault, Severity};
 use crate::error::shown;
+
+use super::index::Index;
+use super::scan::{self, QUOTED, Scanned};
 
 /// The columns of one kind of table.
 #[derive(Debug)]
@@ -29,12 +31,11 @@ pub struct Table {
     places: Vec<Option<usize>>,
     width: usize,
     text: String,
-    /// End of each field in `text`, row by row; the top bit says that the field was quoted.
+    /// End of each field in `text`, row by row; the top bit says that the field was quoted. Every row is in force.
     ends: Vec<u32>,
+    rows: u32,
     hasher: RandomState,
-    rows: HashMap<u64, u32, AsIs>,
-    /// Rows whose hash another key had first.
-    collisions: Vec<u32>,
+    index: Index,
 }
 
 /// One row.
@@ -53,38 +54,8 @@ pub struct Field<'a> {
     pub is_quoted: bool,
 }
 
-const QUOTED: u32 = 1 << 31;
-
 /// Faults of one file that are told one by one.
 const TOLD_FAULTS: usize = 100;
-
-/// The key is a hash already.
-#[derive(Clone, Copy, Debug, Default)]
-struct AsIs(u64);
-
-impl BuildHasher for AsIs {
-    type Hasher = AsIs;
-
-    fn build_hasher(&self) -> AsIs {
-        AsIs(0)
-    }
-}
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
-    }
-}
 
 impl<'a> Row<'a> {
     /// The field of the known column `index`; `None` where the file has no such column or the field is empty.
@@ -114,117 +85,37 @@ impl<'a> Row<'a> {
     }
 }
 
-/// A place in the text of a file, and its line.
-struct Cursor<'t> {
-    rest: &'t str,
-    line: u32,
-}
-
-/// What stood behind a field.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum After {
-    Tab,
-    LineEnd,
-    FileEnd,
-}
-
-impl<'t> Cursor<'t> {
-    /// Takes the separator in front; `None` if there is something else.
-    fn separator(&mut self) -> Option<After> {
-        if self.rest.is_empty() {
-            return Some(After::FileEnd);
-        }
-        if let Some(rest) = self.rest.strip_prefix('\t') {
-            self.rest = rest;
-            return Some(After::Tab);
-        }
-        let rest =
-            self.rest.strip_prefix("\r\n").or_else(|| self.rest.strip_prefix(['\r', '\n']))?;
-        self.rest = rest;
-        self.line = self.line.saturating_add(1);
-        Some(After::LineEnd)
-    }
-
-    fn unquoted(&mut self) -> &'t str {
-        let end = self.rest.find(['\t', '\r', '\n']).unwrap_or(self.rest.len());
-        let (field, rest) = self.rest.split_at(end);
-        self.rest = rest;
-        field
-    }
-
-    /// The rest of a quoted field behind its first quote; `None` if it never ends.
-    fn quoted(&mut self) -> Option<String> {
-        let mut field = String::new();
-        loop {
-            let (part, rest) = self.rest.split_once('"')?;
-            let ends = part.replace("\r\n", "\n").matches(['\r', '\n']).count();
-            self.line = self.line.saturating_add(u32::try_from(ends).unwrap_or(u32::MAX));
-            field.push_str(part);
-            self.rest = rest;
-            match self.rest.strip_prefix('"') {
-                Some(rest) => {
-                    field.push('"');
-                    self.rest = rest;
-                }
-                None => return Some(field),
-            }
-        }
-    }
-
-    fn skip_line(&mut self) {
-        let end = self.rest.find(['\r', '\n']).unwrap_or(self.rest.len());
-        self.rest = self.rest.get(end..).unwrap_or("");
-        self.separator();
-    }
-
-    /// The fields of one record, or what is wrong with it; the cursor stands on the next line afterwards.
-    fn record(&mut self, fields: &mut Vec<(String, bool)>) -> Result<(), &'static str> {
-        fields.clear();
-        loop {
-            let (field, is_quoted) = match self.rest.strip_prefix('"') {
-                None => (self.unquoted().to_owned(), false),
-                Some(rest) => {
-                    let (start, line) = (rest, self.line);
-                    self.rest = rest;
-                    match self.quoted() {
-                        Some(field) => (field, true),
-                        None => {
-                            (self.rest, self.line) = (start, line);
-                            self.skip_line();
-                            return Err("a quoted field does not end");
-                        }
-                    }
-                }
-            };
-            fields.push((field, is_quoted));
-            match self.separator() {
-                Some(After::Tab) => {}
-                Some(After::LineEnd | After::FileEnd) => return Ok(()),
-                None => {
-                    self.skip_line();
-                    return Err("text stands behind the closing quote of a field, expected TAB");
-                }
-            }
-        }
-    }
-}
-
-/// Tells the first faults of a file one by one and counts the others.
-struct Teller<'f> {
-    file: &'f Path,
-    faults: &'f mut Vec<Fault>,
-    told: usize,
+/// Tells the first faults of a file one by one, in the order of its lines, and counts the others.
+#[derive(Default)]
+struct Teller {
+    told: Vec<(u32, Severity, String)>,
     more: usize,
 }
 
-impl Teller<'_> {
+impl Teller {
     fn tell(&mut self, severity: Severity, line: u32, message: String) {
-        if self.told == TOLD_FAULTS {
-            self.more += 1;
-            return;
+        self.told.push((line, severity, message));
+        // Each pass goes down the file, so what is cut off stands below what is kept.
+        if self.told.len() == 4 * TOLD_FAULTS {
+            self.cut();
         }
-        self.told += 1;
-        self.faults.push(Fault::new(severity, self.file, Some(line), message));
+    }
+
+    fn cut(&mut self) {
+        self.told.sort_by_key(|(line, _, _)| *line);
+        self.more += self.told.len().saturating_sub(TOLD_FAULTS);
+        self.told.truncate(TOLD_FAULTS);
+    }
+
+    fn finish(mut self, file: &Path, faults: &mut Vec<Fault>) {
+        self.cut();
+        for (line, severity, message) in self.told {
+            faults.push(Fault::new(severity, file, Some(line), message));
+        }
+        if self.more > 0 {
+            let message = format!("{} more faults in this file", self.more);
+            faults.push(Fault::new(Severity::Warning, file, None, message));
+        }
     }
 }
 
@@ -232,130 +123,149 @@ impl Teller<'_> {
 pub type Accept = fn(Row<'_>, &mut dyn FnMut(Severity, String)) -> bool;
 
 impl Table {
-    /// Reads the text of a data file. `None`: its header is bad, or it is too large, and `faults` says so; a bad
-    /// record is left out. A key that comes again replaces the earlier row.
+    /// Reads the text of a data file, in its own memory. `None`: its header is bad, or it is too large, and `faults`
+    /// says so; a bad record is left out. A key that comes again replaces the earlier row.
     pub fn read(
-        text: &str,
+        text: String,
         columns: &'static Columns,
         file: &Path,
         accept: Accept,
         faults: &mut Vec<Fault>,
     ) -> Option<Table> {
-        let mut teller = Teller { file, faults, told: 0, more: 0 };
-        let mut cursor = Cursor { rest: text, line: 1 };
-        let mut fields = Vec::new();
+        let mut teller = Teller::default();
+        let table = Table::read_telling(text, columns, accept, &mut teller);
+        teller.finish(file, faults);
+        table
+    }
+
+    fn read_telling(
+        text: String,
+        columns: &'static Columns,
+        accept: Accept,
+        teller: &mut Teller,
+    ) -> Option<Table> {
         if text.len() >= QUOTED as usize {
             teller.tell(Severity::Error, 1, "the file is larger than 2 GiB".to_owned());
             return None;
         }
-        if let Err(message) = cursor.record(&mut fields) {
-            teller.tell(Severity::Error, 1, message.to_owned());
-            return None;
-        }
-        let header: Vec<String> = fields.drain(..).map(|(name, _)| name).collect();
-        let places = header_places(&header, columns, &mut teller)?;
-        let (places, stored, width) = compact(&places, header.len());
-        let mut table = Table {
-            columns,
-            places,
-            width,
-            text: String::new(),
-            ends: Vec::new(),
-            hasher: RandomState::new(),
-            rows: HashMap::default(),
-            collisions: Vec::new(),
-        };
-        while !cursor.rest.is_empty() {
-            let line = cursor.line;
-            match cursor.record(&mut fields) {
-                Err(message) => {
-                    teller.tell(
-                        Severity::Error,
-                        line,
-                        format!("{message}; the record is left out"),
-                    );
-                }
-                Ok(()) if matches!(fields.as_slice(), [(field, false)] if field.is_empty()) => {}
-                Ok(()) => {
-                    if fields.len() > header.len() {
-                        let message = format!(
-                            "{} fields, expected {}; the others are ignored",
-                            fields.len(),
-                            header.len()
-                        );
-                        teller.tell(Severity::Warning, line, message);
-                    }
-                    table.keep(&fields, &stored, line, accept, &mut teller);
-                }
+        let (header, records) = match scan::header(text) {
+            Ok(read) => read,
+            Err(message) => {
+                teller.tell(Severity::Error, 1, message.to_owned());
+                return None;
             }
+        };
+        let places = header_places(&header, columns, teller)?;
+        let (places, stored) = compact(&places, header.len());
+        let tell = |severity, line, message| teller.tell(severity, line, message);
+        let Scanned { text, ends, lines } = records.scan(&stored, header.len(), tell);
+        // Fields are cut at ASCII characters, so the text is as good as it was.
+        let text = String::from_utf8(text).ok()?;
+        let index = Index::build(0, |_| 0, |_, _| false, |_| {});
+        let hasher = RandomState::new();
+        let rows = u32::try_from(lines.len()).ok()?;
+        let mut table =
+            Table { columns, places, width: stored.len(), text, ends, rows, hasher, index };
+        let mut gone: Vec<bool> = table.rejected(&lines, accept, teller);
+        drop(lines);
+        if gone.contains(&true) {
+            table.remove(&gone)?;
         }
-        let (more, faults) = (teller.more, teller.faults);
-        if more > 0 {
-            let message = format!("{more} more faults in this file");
-            faults.push(Fault::new(Severity::Warning, file, None, message));
+        gone.clear();
+        gone.resize(table.len(), false);
+        table.index = table.indexed(|row| {
+            if let Some(gone) = usize::try_from(row).ok().and_then(|row| gone.get_mut(row)) {
+                *gone = true;
+            }
+        });
+        if gone.contains(&true) {
+            table.remove(&gone)?;
+            table.index = table.indexed(|_| {});
         }
+        table.drop_empty_columns();
         table.text.shrink_to_fit();
         table.ends.shrink_to_fit();
         Some(table)
     }
 
-    /// Appends a row and makes it the one of its key, unless it is not acceptable.
-    fn keep(
-        &mut self,
-        fields: &[(String, bool)],
-        stored: &[usize],
-        line: u32,
-        accept: Accept,
-        teller: &mut Teller<'_>,
-    ) {
-        let (text_before, ends_before) = (self.text.len(), self.ends.len());
-        let row = ends_before / self.width.max(1);
-        for index in stored {
-            let (field, is_quoted) = fields.get(*index).map_or(("", false), |(f, q)| (f, *q));
-            self.text.push_str(field);
-            // A file is below 2 GiB, and its fields together are no longer than it.
-            let end = u32::try_from(self.text.len()).unwrap_or(u32::MAX >> 1) & !QUOTED;
-            self.ends.push(if is_quoted { end | QUOTED } else { end });
-        }
-        let view = Row { table: self, row };
-        let is_good = if view.text(0).is_none() {
-            let name = self.columns.names.first().copied().unwrap_or_default();
-            teller.tell(Severity::Warning, line, format!("record without {name}; it is left out"));
-            false
-        } else {
-            accept(view, &mut |severity, message| teller.tell(severity, line, message))
+    /// Which rows are not acceptable.
+    fn rejected(&self, lines: &[u32], accept: Accept, teller: &mut Teller) -> Vec<bool> {
+        let rejects = |(row, line): (Row<'_>, &u32)| {
+            let mut tell =
+                |severity: Severity, message: String| teller.tell(severity, *line, message);
+            if row.text(0).is_none() {
+                let name = self.columns.names.first().copied().unwrap_or_default();
+                tell(Severity::Warning, format!("record without {name}; it is left out"));
+                return true;
+            }
+            !accept(row, &mut tell)
         };
-        if !is_good {
-            self.text.truncate(text_before);
-            self.ends.truncate(ends_before);
+        self.rows().zip(lines).map(rejects).collect()
+    }
+
+    /// Takes rows out, their text too. `None` never happens.
+    fn remove(&mut self, gone: &[bool]) -> Option<()> {
+        let mut text = std::mem::take(&mut self.text).into_bytes();
+        let (mut kept_text, mut kept_ends, mut start) = (0, 0, 0);
+        let mut rows = 0;
+        for (row, is_gone) in gone.iter().enumerate() {
+            let first = row * self.width;
+            let end = self.ends.get(first + self.width - 1).map(|end| *end & !QUOTED)?;
+            if !is_gone {
+                let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+                let to = usize::try_from(kept_text).ok()?;
+                text.copy_within(range, to);
+                for index in first..first + self.width {
+                    let own = *self.ends.get(index)?;
+                    *self.ends.get_mut(kept_ends)? = own - start + kept_text;
+                    kept_ends += 1;
+                }
+                kept_text += end - start;
+                rows += 1;
+            }
+            start = end;
+        }
+        text.truncate(usize::try_from(kept_text).ok()?);
+        self.ends.truncate(kept_ends);
+        self.text = String::from_utf8(text).ok()?;
+        self.rows = rows;
+        Some(())
+    }
+
+    /// A column without a text costs nothing.
+    fn drop_empty_columns(&mut self) {
+        let used: Vec<bool> = (0..self.width)
+            .map(|place| {
+                self.rows().any(|row| row.at(place).is_some_and(|field| !field.text.is_empty()))
+            })
+            .collect();
+        if self.rows == 0 || !used.contains(&false) {
             return;
         }
-        let hash = self.hash(view.key());
-        let Ok(number) = u32::try_from(row) else { return };
-        let other = self.rows.get(&hash).copied();
-        match other.map(|other| self.is_same_key(other, view)) {
-            None | Some(true) => {
-                self.rows.insert(hash, number);
-            }
-            Some(false) => {
-                let found = self.collisions.iter().position(|other| self.is_same_key(*other, view));
-                match found.and_then(|index| self.collisions.get_mut(index)) {
-                    Some(slot) => *slot = number,
-                    None => self.collisions.push(number),
-                }
-            }
+        let mut column = used.iter().cycle();
+        self.ends.retain(|_| column.next().copied().unwrap_or(true));
+        let behind = |place: usize| used.iter().take(place).filter(|used| **used).count();
+        for place in &mut self.places {
+            *place = place.filter(|own| used.get(*own) == Some(&true)).map(behind);
         }
+        self.width = behind(self.width);
+    }
+
+    fn indexed(&self, replaced: impl FnMut(u32)) -> Index {
+        let hash = |row| self.hash(self.row(row).key());
+        let is_same = |one, other| {
+            let keys = self.row(one).key().zip(self.row(other).key());
+            keys.into_iter().all(|(one, other)| self.is_same(one, other))
+        };
+        Index::build(self.rows, hash, is_same, replaced)
     }
 
     fn hash<'k>(&self, key: impl Iterator<Item = &'k str>) -> u64 {
         let mut hasher = self.hasher.build_hasher();
         for part in key {
-            for byte in part.bytes() {
-                hasher.write_u8(if self.columns.folds_case {
-                    byte.to_ascii_lowercase()
-                } else {
-                    byte
-                });
+            match self.columns.folds_case {
+                true => part.bytes().for_each(|byte| hasher.write_u8(byte.to_ascii_lowercase())),
+                false => hasher.write(part.as_bytes()),
             }
             hasher.write_u8(0xff);
         }
@@ -364,10 +274,6 @@ impl Table {
 
     fn is_same(&self, one: &str, other: &str) -> bool {
         if self.columns.folds_case { one.eq_ignore_ascii_case(other) } else { one == other }
-    }
-
-    fn is_same_key(&self, row: u32, other: Row<'_>) -> bool {
-        self.row(row).key().zip(other.key()).all(|(one, other)| self.is_same(one, other))
     }
 
     fn row(&self, row: u32) -> Row<'_> {
@@ -379,21 +285,19 @@ impl Table {
         if key.is_empty() {
             return None;
         }
-        let is_it = |row: &u32| self.row(*row).text(0).is_some_and(|own| self.is_same(own, key));
-        let first = self.rows.get(&self.hash(std::iter::once(key))).filter(|row| is_it(row));
-        first.or_else(|| self.collisions.iter().find(|row| is_it(row))).map(|row| self.row(*row))
+        let is_it = |row| self.row(row).text(0).is_some_and(|own| self.is_same(own, key));
+        let row = self.index.find(self.hash(std::iter::once(key)), is_it)?;
+        Some(self.row(row))
     }
 
     /// The rows in force, in the order of the file.
     pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
-        let mut rows: Vec<u32> = self.rows.values().chain(&self.collisions).copied().collect();
-        rows.sort_unstable();
-        rows.into_iter().map(|row| self.row(row))
+        (0..self.rows).map(|row| self.row(row))
     }
 
     /// The number of rows in force.
     pub fn len(&self) -> usize {
-        self.rows.len() + self.collisions.len()
+        usize::try_from(self.rows).unwrap_or(usize::MAX)
     }
 }
 
@@ -401,7 +305,7 @@ impl Table {
 fn header_places(
     header: &[String],
     columns: &Columns,
-    teller: &mut Teller<'_>,
+    teller: &mut Teller,
 ) -> Option<Vec<Option<usize>>> {
     let mut places = vec![None; columns.names.len()];
     let mut seen: Vec<&str> = Vec::new();
@@ -437,10 +341,8 @@ fn header_places(
 }
 
 /// Keeps known columns only: places within a stored row, and which fields of the file are stored.
-fn compact(places: &[Option<usize>], width: usize) -> (Vec<Option<usize>>, Vec<usize>, usize) {
+fn compact(places: &[Option<usize>], width: usize) -> (Vec<Option<usize>>, Vec<usize>) {
     let stored: Vec<usize> = (0..width).filter(|index| places.contains(&Some(*index))).collect();
     let place = |index: &Option<usize>| stored.iter().position(|stored| Some(*stored) == *index);
-    let compacted = places.iter().map(place).collect();
-    let width = stored.len();
-    (compacted, stored, width)
+    (places.iter().map(place).collect(), stored)
 }

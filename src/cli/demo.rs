@@ -15,6 +15,7 @@ use crate::gateway::{self, Address, Protocol, Worker};
 use crate::geometry::Size;
 use crate::limits::{Deadline, Limits};
 use crate::raster::{Alpha, Canvas, Model, Pixels};
+use crate::service::{Service, Share};
 
 /// Prints a line; a broken pipe is not an error.
 macro_rules! say {
@@ -70,7 +71,8 @@ pub(super) fn demo(arguments: &Demo) -> Result<u8, String> {
         preview = listener.local_address();
         listeners.push(listener);
     }
-    let handlers = serve::handlers(config, 1).map_err(shown)?;
+    let service = Service::start(config, Share { workers: 1 }).map_err(shown)?;
+    let handlers = serve::handlers(service);
     let worker = Worker::new(listeners, &settings, handlers).map_err(shown)?;
     let stop = worker.stop();
     let serving = std::thread::spawn(move || worker.run(|| {}));

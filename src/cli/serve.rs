@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::{Serve, Settings, config_path, joined};
 use crate::config::Config;
-use crate::error::Error;
 use crate::gateway::{self, Front, Handlers};
 use crate::service::{Service, Share};
 
@@ -34,7 +33,9 @@ pub(super) fn started_by_server() -> Result<u8, String> {
 pub(super) fn cgi() -> Result<u8, String> {
     let config = load(&Settings { config: None })?;
     let settings = settings(&config)?;
-    let handlers = handlers(config, 1).map_err(|error| error.to_string())?;
+    // The one request of this process may be for any catalog.
+    let service = Service::open(config, Share { workers: 1 }).map_err(|error| error.to_string())?;
+    let handlers = handlers(service);
     gateway::answer_cgi(&settings, handlers).map_err(|error| error.to_string())
 }
 
@@ -45,17 +46,18 @@ pub(super) fn load(settings: &Settings) -> Result<Config, String> {
 
 fn start(config: Config, settings: &gateway::Settings) -> Result<u8, String> {
     let workers = u32::try_from(settings.workers.max(1)).unwrap_or(1);
-    gateway::serve(settings, || handlers(config, workers)).map_err(|error| error.to_string())
+    let handlers = || Service::start(config, Share { workers }).map(handlers);
+    gateway::serve(settings, handlers).map_err(|error| error.to_string())
 }
 
-/// Opens the service in this process.
-pub(super) fn handlers(config: Config, workers: u32) -> Result<Handlers, Error> {
-    let service = Arc::new(Service::open(config, Share { workers })?);
+/// A service of this process, for the gateways.
+pub(super) fn handlers(service: Service) -> Handlers {
+    let service = Arc::new(service);
     service.sweep();
-    Ok(Handlers {
+    Handlers {
         answer: Arc::new(move |raw, deadline| service.answer(raw, deadline)),
         timed_out: Arc::new(Service::timed_out),
-    })
+    }
 }
 
 /// What the gateways need of the settings.

@@ -32,14 +32,19 @@ pub struct Entry {
 
 /// The text of a catalog file: UTF-8 behind `EF BB BF`, else ISO-8859-1. The flag says that UTF-8 was broken and
 /// replacement characters stand in it.
-pub fn decode(bytes: &[u8]) -> (String, bool) {
-    match bytes.strip_prefix(b"\xef\xbb\xbf") {
-        Some(rest) => match String::from_utf8_lossy(rest) {
-            Cow::Borrowed(text) => (text.to_owned(), false),
-            Cow::Owned(text) => (text, true),
-        },
-        None if bytes.is_ascii() => (String::from_utf8_lossy(bytes).into_owned(), false),
-        None => (bytes.iter().copied().map(char::from).collect(), false),
+///
+/// Text that is valid keeps its memory: a data file may be as large as the memory that is left.
+pub fn decode(mut bytes: Vec<u8>) -> (String, bool) {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let is_utf8 = bytes.starts_with(MARK);
+    if is_utf8 {
+        bytes.drain(..MARK.len());
+    } else if !bytes.is_ascii() {
+        return (bytes.into_iter().map(char::from).collect(), false);
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => (text, false),
+        Err(error) => (String::from_utf8_lossy(error.as_bytes()).into_owned(), true),
     }
 }
 

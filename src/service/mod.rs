@@ -26,7 +26,7 @@ mod validators;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::catalog::{CatalogStore, Catalogs, HeaderAction, RuleHeader};
 use crate::config::{Config, Fault, Memory, Severity};
@@ -60,6 +60,10 @@ pub struct Service {
     plan_settings: PlanSettings,
 }
 
+/// A worker that takes the place of another should not turn away requests that the other would have answered, nor be
+/// long in coming.
+const START_PATIENCE: Duration = Duration::from_secs(2);
+
 /// How many workers share the machine, and whether requests run one at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Share {
@@ -90,11 +94,32 @@ struct Trace {
 }
 
 impl Service {
-    /// Opens the roots and the save folder and loads the catalogs that `config` names.
+    /// Opens the roots and the save folder and loads the catalogs that `config` names, all of them before it returns:
+    /// for one request or a few. Catalogs are looked at again before a request.
     ///
     /// Fails with `Internal` when a source root cannot be opened. A save folder that cannot be used only disables
     /// saving; the log says why.
     pub fn open(config: Config, share: Share) -> Result<Service, Error> {
+        let cs = &config.cs;
+        let catalogs =
+            CatalogStore::open(&cs.root_path, cs.refresh_interval, cs.modification_wait_time);
+        Service::over(catalogs, config, share)
+    }
+
+    /// The same for a server: a thread reads the catalogs, and no request waits for one that has changed. Those that
+    /// are not there within two seconds are `Busy` until they are, while the others serve; the default one always is.
+    pub fn start(config: Config, share: Share) -> Result<Service, Error> {
+        let cs = &config.cs;
+        let catalogs = CatalogStore::watch(
+            &cs.root_path,
+            cs.refresh_interval,
+            cs.modification_wait_time,
+            START_PATIENCE,
+        )?;
+        Service::over(catalogs, config, share)
+    }
+
+    fn over(catalogs: CatalogStore, config: Config, share: Share) -> Result<Service, Error> {
         let workers = u64::from(share.workers.max(1));
         let memory_bytes = memory_bytes(config.is.physical_memory) / workers;
         let limits = Limits {
@@ -118,11 +143,6 @@ impl Service {
             queue: config.imprint.queue as usize,
             saves: config.ps.save_to_file.simultaneous.div_ceil(share.workers.max(1)) as usize,
         });
-        let catalogs = CatalogStore::open(
-            &config.cs.root_path,
-            config.cs.refresh_interval,
-            config.cs.modification_wait_time,
-        );
         Ok(Service {
             catalogs,
             roots,

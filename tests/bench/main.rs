@@ -5,7 +5,12 @@
 //! are started for each picture, so what they take for a tiny picture is measured too and subtracted. Runs are
 //! interleaved; nothing is asserted about time. `--against FILE` measures another build of imprint in the same run.
 
+mod catalog;
+#[path = "../support/heap.rs"]
+mod heap;
 mod photograph;
+#[path = "../support/records.rs"]
+mod records;
 mod server;
 
 use std::path::{Path, PathBuf};
@@ -70,6 +75,9 @@ fn main() {
     let runs = if is_quick { 5 } else { 24 };
     println!("{runs} interleaved runs, milliseconds a request, minimum / median");
     println!("x: times over ours; less start-up: minus what the tool takes for a tiny picture");
+    if catalog::is_asked(filter) {
+        catalog::measure(&folder, runs);
+    }
     for case in &CASES {
         if filter.is_none_or(|filter| case.name.contains(filter.as_str())) {
             measure(case, &folder, other.map(Path::new), runs);

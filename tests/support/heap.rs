@@ -55,3 +55,10 @@ pub fn most_held<T>(work: impl FnOnce() -> T) -> (u64, T) {
     let result = work();
     (u64::try_from(MOST.get() - before).unwrap_or(0), result)
 }
+
+/// What this thread holds after `work` beyond what it held before, in bytes.
+pub fn held<T>(work: impl FnOnce() -> T) -> (u64, T) {
+    let before = HELD.get();
+    let result = work();
+    (u64::try_from(HELD.get() - before).unwrap_or(0), result)
+}

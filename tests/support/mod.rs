@@ -4,5 +4,6 @@ pub mod gateway;
 pub mod heap;
 pub mod http;
 pub mod pictures;
+pub mod records;
 pub mod servers;
 pub mod site;
