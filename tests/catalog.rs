@@ -16,6 +16,7 @@ use imprint::config::{
 use imprint::error::Kind;
 
 mod attributes;
+mod complete;
 mod life;
 mod locales;
 mod objects;
