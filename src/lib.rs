@@ -4,6 +4,7 @@
 //! (text to types), `source` and `codec::probe` (headers), `plan` (every size, default and limit), `render` and
 //! `codec::encode`, then `reply` or `save`. A room uses rooms of lower rows only; `tests/rooms.rs` holds the rows.
 
+pub mod cache;
 pub mod catalog;
 pub mod cli;
 pub mod codec;

@@ -1,5 +1,6 @@
 //! One binary of integration tests: each module states the behaviour of one border.
 
+mod cache;
 mod catalog;
 mod cli;
 mod codec;

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use crate::config::{Config, Fault, Report, Severity, Variable};
 
-use super::attributes::CacheValidationPolicy;
 use super::{Catalog, Catalogs};
 
 /// Every fault of the settings in `config_path`, with the variables of `env`, of the folders they name, and of the
@@ -62,11 +61,6 @@ fn not_carried_out(catalog: &Catalog) -> Vec<Fault> {
         ("DefaultImage", own.default_image.is_some(), (Severity::Note, WITHOUT)),
         ("ErrorImage", own.error_image.is_some(), (Severity::Note, WITHOUT)),
         ("AllowDirectUrls", own.allow_direct_urls, (Severity::Note, WITHOUT)),
-        (
-            "CacheValidationPolicy",
-            own.cache_validation_policy != CacheValidationPolicy::Expiration,
-            (Severity::Note, WITHOUT),
-        ),
     ];
     let set = rows.into_iter().filter(|(_, is_set, _)| *is_set);
     set.filter_map(|(name, _, (severity, what))| {

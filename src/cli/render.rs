@@ -10,7 +10,9 @@ use crate::request::{Method, RawRequest, RequestHeaders, Target};
 use crate::service::{Service, Share};
 
 pub(super) fn render(arguments: &Render) -> Result<u8, String> {
-    let config = serve::load(&arguments.settings)?;
+    let mut config = serve::load(&arguments.settings)?;
+    // Folders that root makes here would keep the server's user out of its own cache.
+    config.ps.cache.root_paths.clear();
     let deadline = Deadline::after(config.imprint.render_timeout);
     let request = raw_request(&config, &arguments.request);
     let service = Service::open(config, Share { workers: 1 }).map_err(|error| error.to_string())?;

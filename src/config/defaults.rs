@@ -139,6 +139,7 @@ impl Default for OwnSettings {
             socket_mode: 0o660,
             follow_links: false,
             log_format: LogFormat::Text,
+            cache_control_from: AddressFilter::everyone(),
             render_timeout: Duration::from_secs(30),
         }
     }

@@ -107,11 +107,11 @@ pub static KEYS: &[Key] = &[
     unused("IS", "NumberOfTextServers", &[], NONE),
     unused("IS", "TextServerTcpPortRange", &[], NONE),
     unused("IS", "SVGTcpPort", &["SVG.SVGRender.port"], NONE),
-    later("PS", "cache.rootPaths", &["PS.ResponseCacheFolders"], |c, v| {
+    key("PS", "cache.rootPaths", &["PS.ResponseCacheFolders"], |c, v| {
         put(&mut c.ps.cache.root_paths, value::paths(v))
     }),
-    later("PS", "cache.maxSize", &[], |c, v| put(&mut c.ps.cache.max_bytes, value::bytes(v, 0))),
-    later("PS", "cache.maxEntries", &[], |c, v| {
+    key("PS", "cache.maxSize", &[], |c, v| put(&mut c.ps.cache.max_bytes, value::bytes(v, 0))),
+    key("PS", "cache.maxEntries", &[], |c, v| {
         put(&mut c.ps.cache.max_entries, value::number(v, "", 0..=1_000_000_000))
     }),
     key("PS", "saveToFile.saveTimeout", &["PS.SaveTimeout"], |c, v| {
@@ -276,6 +276,9 @@ pub static KEYS: &[Key] = &[
     }),
     key("imprint", "trustedProxies", &[], |c, v| {
         put(&mut c.imprint.trusted_proxies, value::peers(v))
+    }),
+    key("imprint", "cacheControlFrom", &[], |c, v| {
+        put(&mut c.imprint.cache_control_from, value::peers(v))
     }),
     key("imprint", "allowedPeers", &[], |c, v| {
         put(&mut c.imprint.allowed_peers, value::ip_addresses(v))

@@ -221,6 +221,9 @@ pub struct OwnSettings {
     pub follow_links: bool,
     /// `logFormat` on standard error, default `text`.
     pub log_format: LogFormat,
+    /// `cacheControlFrom`: clients whose `cache=off|update|validate` the server's cache obeys (`U-cache-abuse`); default
+    /// everyone.
+    pub cache_control_from: AddressFilter,
     /// `renderTimeout` of image requests, default 30 s.
     pub render_timeout: Duration,
 }

@@ -8,6 +8,7 @@ use crate::request::{
     MergedCommand, Object, ReqType, Request, Role, Scope, encode_value, resolve_text,
 };
 
+use super::cached::Caching;
 use super::prepare::Prepared;
 use super::scene::{Failure, attributes_of};
 use super::{Call, guard};
@@ -74,7 +75,9 @@ impl<'a> Call<'a> {
         let overrides = Overrides { watermark: Some(String::new()), ..self.overrides.clone() };
         let call = self.of_object(object, String::new(), Role::Main);
         let call = Call { inherited, overrides, stand_in: None, ..call };
-        let drawn = call.prepared().and_then(|prepared| call.reply_of(&prepared, Ttl::Never));
+        let drawn = call
+            .prepared()
+            .and_then(|prepared| call.reply_of(&prepared, Ttl::Never, Caching::Never));
         drawn.map_err(|own| {
             log::warn!("the error image cannot be had: {own}");
             error

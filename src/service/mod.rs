@@ -4,11 +4,13 @@
 //! `call` is one request on its way, `guard` decides whether it may go on; `texts` makes the request of all that takes
 //! part, `lookup` finds its objects, `scene` opens them, `prepare` hands them to plan and renderer. `picture` answers
 //! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types of images
-//! and catalogs, `records` those of a record's own texts, `validators` makes versions and ETags.
+//! and catalogs, `records` those of a record's own texts, `validators` makes versions, ETags and cache keys, `cached` asks
+//! the reply cache first.
 
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod cached;
 mod call;
 mod explain;
 mod guard;
@@ -28,6 +30,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::cache::{CacheOptions, ReplyCache};
 use crate::catalog::{CatalogStore, Catalogs, HeaderAction, RuleHeader};
 use crate::config::{Config, Fault, Memory, Severity};
 use crate::error::{Error, Kind, shown};
@@ -48,12 +51,13 @@ use call::{Call, MainObject};
 pub use explain::{ExplainedCommand, ExplainedLayer, ExplainedPlan, Explanation};
 use guard::Arrived;
 
-/// Everything that requests share: settings, catalogs, roots, save folder, admission.
+/// Everything that requests share: settings, catalogs, roots, save folder, reply cache, admission.
 pub struct Service {
     config: Config,
     catalogs: CatalogStore,
     roots: Roots,
     saves: SaveFolder,
+    cache: ReplyCache,
     admission: Admission,
     prefixes: Prefixes,
     text_limits: TextLimits,
@@ -132,6 +136,11 @@ impl Service {
         if let Some(reason) = saves.disabled_reason() {
             log::info!("saving to file is disabled: {reason}");
         }
+        let cache = ReplyCache::open(&CacheOptions {
+            roots: config.ps.cache.root_paths.clone(),
+            max_bytes: config.ps.cache.max_bytes,
+            max_entries: config.ps.cache.max_entries,
+        });
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let slots = match config.is.worker_threads {
             0 => processors.div_ceil(share.workers.max(1) as usize),
@@ -147,6 +156,7 @@ impl Service {
             catalogs,
             roots,
             saves,
+            cache,
             admission,
             prefixes: Prefixes {
                 image: config.imprint.prefix_image.clone(),
@@ -398,6 +408,7 @@ impl Call<'_> {
         match kind {
             ReqType::Img | ReqType::Mask | ReqType::Tmb => self.image(),
             ReqType::SaveToFile => self.save(),
+            ReqType::LoadCache => self.load_cache(),
             ReqType::Props => self.props(),
             ReqType::ImageProps => self.image_props(),
             ReqType::CatalogProps => self.catalog_props(),
@@ -409,11 +420,7 @@ impl Call<'_> {
             ReqType::Xmp => self.xmp(),
             ReqType::Validate => self.validate(),
             ReqType::Resolve => self.resolve(),
-            ReqType::Set
-            | ReqType::MbrSet
-            | ReqType::Map
-            | ReqType::LoadCache
-            | ReqType::Message => Err(Error::new(
+            ReqType::Set | ReqType::MbrSet | ReqType::Map | ReqType::Message => Err(Error::new(
                 Kind::Unsupported,
                 format!("req={kind:?} is not carried out by this build"),
             )),

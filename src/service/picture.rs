@@ -1,9 +1,7 @@
 //! `req=img`: render, encode, reply; conditional requests end before any pixel is decoded.
 
-use std::io::Cursor;
-
 use crate::codec::{self, Metadata, Output as CodecOutput};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::limits::Limits;
 use crate::plan::{Plan, Purpose};
 use crate::render;
@@ -14,6 +12,7 @@ use crate::request::{Method, http_date_seconds};
 
 use super::Call;
 use super::admission::{Class, Cost, Permit};
+use super::cached::Caching;
 use super::lookup::moment;
 use super::prepare::Prepared;
 use super::validators;
@@ -23,11 +22,16 @@ impl Call<'_> {
     pub(super) fn image(&self) -> Result<Reply, Error> {
         let (call, prepared) = self.scene_or_default()?;
         let ttl = prepared.ttl();
-        call.reply_of(&prepared, ttl)
+        call.reply_of(&prepared, ttl, Caching::Allowed)
     }
 
     /// The image of a scene with the lifetime `ttl`, or 304.
-    pub(super) fn reply_of(&self, prepared: &Prepared<'_>, ttl: Ttl) -> Result<Reply, Error> {
+    pub(super) fn reply_of(
+        &self,
+        prepared: &Prepared<'_>,
+        ttl: Ttl,
+        caching: Caching,
+    ) -> Result<Reply, Error> {
         let plan = prepared.planned(self, Purpose::Reply)?;
         let mut reply = Reply {
             status: 200,
@@ -36,9 +40,9 @@ impl Call<'_> {
         };
         caching::add_ttl(&mut reply, ttl, self.now);
         let modified_ms = (prepared.attributes.use_last_modified).then(|| prepared.modified_ms());
+        let etag = validators::etag(prepared, &plan);
         if ttl != Ttl::Never {
-            let etag = validators::etag(prepared, &plan);
-            reply.headers.push(("ETag".into(), HeaderValue::new(etag)));
+            reply.headers.push(("ETag".into(), HeaderValue::new(etag.as_str())));
         }
         if let Some(ms) = modified_ms {
             reply.headers.push(("Last-Modified".into(), HeaderValue::new(http_date(moment(ms)))));
@@ -47,19 +51,7 @@ impl Call<'_> {
         if ttl != Ttl::Never && self.is_unchanged(&reply, ttl, modified) {
             return Ok(caching::not_modified(reply));
         }
-        let limit = self.service.config.is.max_message_bytes;
-        let mut body = Cursor::new(Vec::new());
-        {
-            let _permit = self.admitted(&plan, Class::Image)?;
-            self.encoded(prepared, &plan, &mut body)?;
-        }
-        reply.body = body.into_inner();
-        if reply.body.len() as u64 > limit {
-            return Err(Error::new(
-                Kind::TooLarge,
-                format!("reply of {} bytes exceeds MaxMessageSize {limit}", reply.body.len()),
-            ));
-        }
+        reply.body = self.served(prepared, &plan, &etag, caching)?.body;
         Ok(reply)
     }
 

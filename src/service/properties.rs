@@ -32,8 +32,7 @@ impl Call<'_> {
         p.int("image.height", u64::from(plan.reply().height));
         p.flag("image.iccEmbed", output.embeds_icc);
         p.text("image.iccProfile", profile_of(header, output.model));
-        // Nothing is cached by this build, so the length is not known before it is rendered.
-        p.int("image.length", 0);
+        p.int("image.length", self.stored_length(&prepared, &plan));
         p.flag("image.mask", output.keeps_alpha);
         p.text("image.pixTyp", pixel_type(output.model));
         p.flag("image.pathEmbed", false);

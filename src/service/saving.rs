@@ -92,7 +92,7 @@ impl Call<'_> {
         let saved = {
             let _permit = self.admitted(&plan, Class::Save)?;
             let mut file = target.create(self.deadline)?;
-            match self.encoded(&prepared, &plan, &mut file) {
+            match self.written(&prepared, &plan, &mut file) {
                 Ok(()) => file.publish()?,
                 Err(error) => return Err(file.take_failure().unwrap_or(error)),
             }

@@ -1,5 +1,10 @@
 //! Versions and ETags: hashes of what a reply is made from, so that nothing has to be rendered to compare them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest, Sha256};
+
+use crate::cache::Key;
 use crate::catalog::ImageRecord;
 use crate::plan::Plan;
 use crate::reply::property::{Properties, PropertyStyle};
@@ -11,26 +16,33 @@ use super::scene::Picture;
 /// `metadata.version` of objects without metadata (`U-version`).
 const NO_METADATA: &str = "0";
 
-/// FNV-1a of 128 bits: short, the same on every host and in every build.
-struct Hash(u128);
+/// The longest tick of a kernel's clock, in nanoseconds.
+const TICK_NS: i128 = 10_000_000;
+
+/// SHA-256, for tags cut to 128 bits: the same on every host, and no client can make two requests meet (L-8).
+struct Hash(Sha256);
 
 impl Hash {
     fn new() -> Hash {
         // A build that draws differently must not confirm what another drew.
-        let mut hash = Hash(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d);
-        hash.add(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes());
+        let mut hash = Hash(Sha256::new());
+        hash.add(env!("CARGO_PKG_VERSION").as_bytes());
+        hash.add(env!("IMPRINT_BUILD").as_bytes());
         hash
     }
 
+    /// Adds a part with its length, so that no two lists of parts run together to the same bytes.
     fn add(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 ^= u128::from(byte);
-            self.0 = self.0.wrapping_mul(0x0000_0000_0100_0000_0000_0000_0000_013b);
-        }
+        self.0.update((bytes.len() as u64).to_le_bytes());
+        self.0.update(bytes);
     }
 
-    fn text(&self) -> String {
-        format!("{:032x}", self.0)
+    fn bytes(self) -> [u8; 32] {
+        self.0.finalize().into()
+    }
+
+    fn text(self) -> String {
+        self.bytes().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -81,6 +93,42 @@ pub(super) fn etag(prepared: &Prepared<'_>, plan: &Plan) -> String {
     add_nested_plans(&mut hash, prepared);
     hash.add(format!("{plan:?}").as_bytes());
     format!("\"{}\"", hash.text())
+}
+
+/// The key of an image in the reply cache: its ETag, and what tells its files from others on this host, for two files
+/// may have one size and one time; the time of the last change of the inode, which nobody can set, is part of it.
+pub(super) fn key(prepared: &Prepared<'_>, etag: &str) -> Key {
+    let mut hash = Hash::new();
+    hash.add(etag.as_bytes());
+    for source in files(prepared) {
+        let identity = source.identity();
+        hash.add(&identity.inode.to_le_bytes());
+        hash.add(&identity.changed_ns.to_le_bytes());
+    }
+    Key::new(hash.bytes())
+}
+
+/// Whether an image may be stored: its files are what they were when they were opened at `now`, and had not been written
+/// within the same tick of the file system's clock, in which another write would not show.
+pub(super) fn is_settled(prepared: &Prepared<'_>, now: SystemTime) -> bool {
+    let now = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let now_ns = i128::try_from(now).unwrap_or(0);
+    files(prepared).iter().all(|source| {
+        let age_ns = (now_ns - source.identity().modified_ns).abs();
+        age_ns > TICK_NS && source.is_unchanged()
+    })
+}
+
+/// Every file that an image is drawn from.
+fn files<'p>(prepared: &'p Prepared<'_>) -> Vec<&'p SourceFile> {
+    let mut files = Vec::new();
+    prepared.for_all_layers(&mut |layer| {
+        files.extend(layer.pictures().filter_map(|picture| match picture {
+            Picture::File(file, _) => Some(file),
+            Picture::Nested(_) => None,
+        }));
+    });
+    files
 }
 
 /// `metadata.version`: `Map`, `Targets`, `UserData` and `ImageSet` of the path's record (`U-version`).

@@ -18,6 +18,22 @@ pub struct Identity {
     pub bytes: u64,
     /// Modification time in nanoseconds since 1970-01-01 00:00 UTC.
     pub modified_ns: i128,
+    /// Time of the last change of the inode, which no program can set, likewise.
+    pub changed_ns: i128,
+}
+
+impl Identity {
+    fn of(file: &File) -> io::Result<Identity> {
+        let meta = file.metadata()?;
+        let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Ok(Identity {
+            device: meta.dev(),
+            inode: meta.ino(),
+            bytes: meta.size(),
+            modified_ns: ns(meta.mtime(), meta.mtime_nsec()),
+            changed_ns: ns(meta.ctime(), meta.ctime_nsec()),
+        })
+    }
 }
 
 /// A regular file that was opened beneath a root.
@@ -32,21 +48,20 @@ pub struct SourceFile {
 
 impl SourceFile {
     pub(super) fn new(file: File) -> Result<SourceFile, Error> {
-        let meta = file.metadata().map_err(|error| {
+        let identity = Identity::of(&file).map_err(|error| {
             Error::new(Kind::Unreadable, "the file system failed").with_cause(error)
         })?;
-        let identity = Identity {
-            device: meta.dev(),
-            inode: meta.ino(),
-            bytes: meta.size(),
-            modified_ns: i128::from(meta.mtime()) * 1_000_000_000 + i128::from(meta.mtime_nsec()),
-        };
         Ok(SourceFile { file, identity })
     }
 
     /// The state of the file when it was opened.
     pub fn identity(&self) -> Identity {
         self.identity
+    }
+
+    /// Whether length and dates of the file still are what they were when it was opened.
+    pub fn is_unchanged(&self) -> bool {
+        Identity::of(&self.file).is_ok_and(|identity| identity == self.identity)
     }
 }
 

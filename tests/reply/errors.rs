@@ -86,7 +86,7 @@ fn an_error_has_the_form_of_its_request_type() {
         ("mask", "nowhere.png?req=mask", None),
         ("tmb", "nowhere.png?req=tmb", None),
         ("message", "a.png?req=message", None),
-        ("loadcache", "a.png?req=loadcache", None),
+        ("loadcache", "nowhere.png?req=loadcache", None),
         ("xmp", "nowhere.png?req=xmp", None),
         ("resolve", "a.png?wid=x&req=resolve", None),
         ("U-req-unknown type", "a.png?req=nosuch", None),

@@ -43,7 +43,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("icc=sRGB", "icc"),
     ("req=mbrSet", "req=mbrset"),
     ("req=map", "req=map"),
-    ("req=loadcache", "req=loadcache"),
     ("req=message&message=x", "req=message"),
     ("fmt=avif", "fmt=avif"),
     ("fmt=avif-alpha", "fmt=avif"),
