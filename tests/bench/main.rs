@@ -37,14 +37,22 @@ struct Case {
     batch: u32,
 }
 
-const CASES: [Case; 7] = [
-    case("thumbnail-24mp", "big.jpg?wid=400&qlt=80", "big.jpg", 400, 1),
-    case("thumbnail-2mp", "middle.jpg?wid=300&qlt=80", "middle.jpg", 300, 1),
+const CASES: [Case; 8] = [
+    case("thumbnail-24mp", "big.jpg?wid=400&qlt=80&cache=on,off", "big.jpg", 400, 1),
+    case("thumbnail-2mp", "middle.jpg?wid=300&qlt=80&cache=on,off", "middle.jpg", 300, 1),
     case("save-24mp", "big.jpg?wid=400&qlt=80&req=saveToFile&name=bench.jpg", "big.jpg", 400, 1),
-    case("progressive-24mp", "progressive.jpg?wid=400&qlt=80", "progressive.jpg", 400, 1),
-    case("zoom-24mp", "big.jpg?rgn=3000,2000,512,512&qlt=80", "big.jpg", 0, 1),
-    case("half-24mp", "big.jpg?wid=2000&qlt=80", "big.jpg", 2000, 1),
-    case("small", "small.jpg?wid=100&qlt=80", "small.jpg", 0, 200),
+    case(
+        "progressive-24mp",
+        "progressive.jpg?wid=400&qlt=80&cache=on,off",
+        "progressive.jpg",
+        400,
+        1,
+    ),
+    case("zoom-24mp", "big.jpg?rgn=3000,2000,512,512&qlt=80&cache=on,off", "big.jpg", 0, 1),
+    case("half-24mp", "big.jpg?wid=2000&qlt=80&cache=on,off", "big.jpg", 2000, 1),
+    case("small", "small.jpg?wid=100&qlt=80&cache=on,off", "small.jpg", 0, 200),
+    // The same from the reply cache; all others leave the cache alone.
+    case("small-cached", "small.jpg?wid=100&qlt=80", "small.jpg", 0, 200),
 ];
 
 const fn case(

@@ -26,7 +26,7 @@ pub struct Server {
 
 /// Writes what a server needs beside `images`.
 pub fn make_site(folder: &Path) {
-    for name in ["catalogs", "saved/web"] {
+    for name in ["catalogs", "saved/web", "cache"] {
         fs::create_dir_all(folder.join(name)).expect("the site can be written");
     }
     fs::write(folder.join("imprint.conf"), CONFIG).expect("the site can be written");
