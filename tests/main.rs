@@ -27,6 +27,7 @@ mod rules;
 mod save;
 mod saving;
 mod servers;
+mod sets;
 mod support;
 mod templates;
 mod view;

@@ -14,6 +14,7 @@ use crate::config::Fault;
 
 mod attributes;
 mod check;
+mod image_set;
 mod index;
 mod inherit;
 mod load;
@@ -36,8 +37,7 @@ pub use attributes::{
     DirectAccess, Expiration, RenderIntent, ResMode, ThumbType,
 };
 pub use check::check;
-pub use locale::{LocaleMap, LocaleStrMap, Suffixes};
-pub use localize::Localizer;
+pub use image_set::{ImageSet, SetField, SetItem, SetShape, SetType};
 pub use record::{FontRecord, ImageRecord, PropertyText, RecordKind, StaticRecord};
 pub use rules::{
     Applied, HeaderAction, OnMatch, Overrides, Replace, RuleContext, RuleHeader, RuleSet,

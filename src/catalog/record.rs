@@ -5,6 +5,7 @@ use crate::error::shown;
 use crate::geometry::Size;
 
 use super::attributes::{Expiration, ThumbType};
+use super::image_set::has_matching_brackets;
 use super::table::{Columns, Row};
 use super::value::{self, Parsed};
 
@@ -15,6 +16,19 @@ pub struct PropertyText<'a> {
     pub text: &'a str,
     /// Whether the whole field was quoted; if not, `??` stands for a line end (S-92).
     pub is_quoted: bool,
+}
+
+impl<'a> PropertyText<'a> {
+    /// The value of the property of that name, compared without case; the last one counts. Items stand between line
+    /// ends, in a field without quotes also between `??`.
+    pub fn value(&self, name: &str) -> Option<&'a str> {
+        let separator = if self.is_quoted { "\n" } else { "??" };
+        let lines = self.text.split(['\r', '\n']);
+        let items = lines.flat_map(|line| line.split(separator));
+        let pairs = items.filter_map(|item| item.split_once('='));
+        let is_named = |(found, _): &(&str, &str)| found.trim().eq_ignore_ascii_case(name.trim());
+        pairs.filter(is_named).last().map(|(_, value)| value.trim())
+    }
 }
 
 /// Which table an image record stands in.
@@ -304,7 +318,7 @@ pub(super) fn accept_image(row: Row<'_>, tell: &mut dyn FnMut(Severity, String))
             tell(Severity::Warning, format!("{name} holds .., so the file is never found"));
         }
     }
-    if record.image_set.is_some_and(|set| !has_matching_braces(set)) {
+    if record.image_set.is_some_and(|set| !has_matching_brackets(set)) {
         tell(Severity::Error, "braces of ImageSet do not match; the record is left out".to_owned());
         return false;
     }
@@ -352,18 +366,4 @@ pub(super) fn accept_macro(row: Row<'_>, tell: &mut dyn FnMut(Severity, String))
         return false;
     }
     true
-}
-
-/// Whether `{}` and `()` of an image set pair (S-43).
-fn has_matching_braces(set: &str) -> bool {
-    let mut open = Vec::new();
-    for c in set.chars() {
-        match c {
-            '{' => open.push('}'),
-            '(' => open.push(')'),
-            '}' | ')' if open.pop() != Some(c) => return false,
-            _ => {}
-        }
-    }
-    open.is_empty()
 }

@@ -339,6 +339,24 @@ impl Catalogs {
         Ok(if catalog.attributes.full_match { default } else { catalog }.file_of(&elements))
     }
 
+    /// The static content record of an object, decoded, with the catalog that holds it, searched like the record of
+    /// an image (`U-lookup-order`); errors as `resolve`.
+    pub fn resolve_static<'a>(
+        &'a self,
+        main: &'a Catalog,
+        object: &str,
+    ) -> Result<Option<(&'a Catalog, StaticRecord<'a>)>, Error> {
+        let default = self.default_catalog()?;
+        let elements = checked(object.split('/'))?;
+        if elements.is_empty() {
+            return Ok(None);
+        }
+        let catalog = if object.starts_with('/') { default } else { main };
+        self.search(catalog, default, &elements, |catalog, id| {
+            catalog.static_record(id).map(|record| (catalog, record))
+        })
+    }
+
     /// The profile that `icc=` or an `IccProfile…` attribute names, searched like an object in the profile maps, else
     /// a path below `RootPath`.
     pub fn profile(&self, main: &Catalog, object: &str) -> Result<Profile, Error> {

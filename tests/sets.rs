@@ -1,0 +1,3 @@
+//! Media sets: the text of `ImageSet` in, its structure out.
+
+mod grammar;
