@@ -38,6 +38,8 @@ pub use attributes::{
 };
 pub use check::check;
 pub use image_set::{ImageSet, SetField, SetItem, SetShape, SetType};
+pub use locale::{LocaleMap, LocaleStrMap, Suffixes};
+pub use localize::Localizer;
 pub use record::{FontRecord, ImageRecord, PropertyText, RecordKind, StaticRecord};
 pub use rules::{
     Applied, HeaderAction, OnMatch, Overrides, Replace, RuleContext, RuleHeader, RuleSet,

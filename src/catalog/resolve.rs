@@ -341,10 +341,11 @@ impl Catalogs {
 
     /// The static content record of an object, decoded, with the catalog that holds it, searched like the record of
     /// an image (`U-lookup-order`); errors as `resolve`.
-    pub fn resolve_static<'a>(
+    pub fn resolve_static_object<'a>(
         &'a self,
         main: &'a Catalog,
         object: &str,
+        suffixes: &Suffixes<'_>,
     ) -> Result<Option<(&'a Catalog, StaticRecord<'a>)>, Error> {
         let default = self.default_catalog()?;
         let elements = checked(object.split('/'))?;
@@ -352,9 +353,10 @@ impl Catalogs {
             return Ok(None);
         }
         let catalog = if object.starts_with('/') { default } else { main };
-        self.search(catalog, default, &elements, |catalog, id| {
-            catalog.static_record(id).map(|record| (catalog, record))
-        })
+        let look = |catalog: &'a Catalog, id: &str| {
+            suffixes.find(id, |id| catalog.static_record(id).map(|record| (catalog, record)))
+        };
+        self.search(catalog, default, &elements, look)
     }
 
     /// The profile that `icc=` or an `IccProfile…` attribute names, searched like an object in the profile maps, else

@@ -179,13 +179,13 @@ pub static KEYS: &[Key] = &[
         let kilobytes = value::number(v, "kilobytes", 1..=1_048_576);
         put(&mut c.ps.svg_file_limit_bytes, kilobytes.map(|size| size << 10))
     }),
-    later("PS", "fvctx.useCatalogRecordValidation", &[], |c, v| {
+    key("PS", "fvctx.useCatalogRecordValidation", &[], |c, v| {
         put(&mut c.ps.fvctx_use_catalog_record_validation, value::flag(v))
     }),
-    later("PS", "fvctx.nestingLimit", &[], |c, v| {
+    key("PS", "fvctx.nestingLimit", &[], |c, v| {
         put(&mut c.ps.fvctx_nesting_limit, value::count(v, 1..=100))
     }),
-    later("PS", "fvctx.brochureLimit", &[], |c, v| {
+    key("PS", "fvctx.brochureLimit", &[], |c, v| {
         put(&mut c.ps.fvctx_brochure_limit, value::count(v, 0..=10_000))
     }),
     unused("PS", "svgProvider.port", &[], NONE),

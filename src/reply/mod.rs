@@ -10,6 +10,7 @@ pub mod date;
 mod javascript;
 pub mod json;
 pub mod property;
+pub mod set;
 mod text;
 pub mod xml;
 

@@ -101,16 +101,21 @@ impl<'a> Call<'a> {
     /// Opens a source and reads its header.
     pub(super) fn opened(&self, path: &SourcePath) -> Result<(SourceFile, Header), Error> {
         let named = |error: Error| error.context(shown(&path.path));
+        let file = self.opened_file(path)?;
+        let mut input = Input::new(&file, self.deadline);
+        let header = codec::probe(&mut input, &self.service.plan_settings.limits).map_err(named)?;
+        Ok((file, header))
+    }
+
+    /// Opens a source.
+    pub(super) fn opened_file(&self, path: &SourcePath) -> Result<SourceFile, Error> {
         let file = match &path.root {
             None => self.service.roots.open_first(&[Candidate::Beneath(&path.path)]),
             Some(folder) => {
                 self.service.roots.open_first(&[Candidate::Within { folder, name: &path.path }])
             }
         };
-        let file = file.map_err(named)?;
-        let mut input = Input::new(&file, self.deadline);
-        let header = codec::probe(&mut input, &self.service.plan_settings.limits).map_err(named)?;
-        Ok((file, header))
+        file.map_err(|error| error.context(shown(&path.path)))
     }
 }
 

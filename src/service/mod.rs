@@ -4,12 +4,13 @@
 //! `call` is one request on its way, `guard` decides whether it may go on; `texts` makes the request of all that takes
 //! part, `lookup` finds its objects, `scene` opens them, `prepare` hands them to plan and renderer. `picture` answers
 //! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types of images
-//! and catalogs, `records` those of a record's own texts, `validators` makes versions, ETags and cache keys, `cached` asks
-//! the reply cache first.
+//! and catalogs, `records` those of a record's own texts, `sets` and `bitrates` those of media sets and videos,
+//! `validators` makes versions, ETags and cache keys, `cached` asks the reply cache first.
 
 #![forbid(unsafe_code)]
 
 pub mod admission;
+mod bitrates;
 mod cached;
 mod call;
 mod explain;
@@ -22,6 +23,9 @@ mod properties;
 mod records;
 mod saving;
 mod scene;
+mod set_objects;
+mod set_walk;
+mod sets;
 mod texts;
 mod validators;
 
@@ -420,7 +424,9 @@ impl Call<'_> {
             ReqType::Xmp => self.xmp(),
             ReqType::Validate => self.validate(),
             ReqType::Resolve => self.resolve(),
-            ReqType::Set | ReqType::MbrSet | ReqType::Map | ReqType::Message => Err(Error::new(
+            ReqType::Set => self.set(),
+            ReqType::MbrSet => self.mbr_set(),
+            ReqType::Map | ReqType::Message => Err(Error::new(
                 Kind::Unsupported,
                 format!("req={kind:?} is not carried out by this build"),
             )),

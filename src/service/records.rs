@@ -133,7 +133,7 @@ impl<'a> Call<'a> {
 }
 
 /// The text of a field with its real line ends: `??` is one unless the field was quoted (S-92).
-fn lines(field: Option<PropertyText<'_>>) -> Cow<'_, str> {
+pub(super) fn lines(field: Option<PropertyText<'_>>) -> Cow<'_, str> {
     match field {
         Some(PropertyText { text, is_quoted: false }) if text.contains("??") => {
             Cow::Owned(text.replace("??", "\r\n"))

@@ -8,7 +8,7 @@ use crate::cache::Key;
 use crate::catalog::ImageRecord;
 use crate::plan::Plan;
 use crate::reply::property::{Properties, PropertyStyle};
-use crate::source::SourceFile;
+use crate::source::{Identity, SourceFile};
 
 use super::prepare::Prepared;
 use super::scene::Picture;
@@ -47,23 +47,36 @@ impl Hash {
 }
 
 /// Size and modification time; not the inode, which differs from host to host.
-fn add_source(hash: &mut Hash, source: &SourceFile) {
-    let identity = source.identity();
+fn add_source(hash: &mut Hash, identity: Identity) {
     hash.add(&identity.bytes.to_le_bytes());
     hash.add(&identity.modified_ns.to_le_bytes());
+}
+
+/// The record fields of a layer, and its pictures; `None` is the result of a nested request.
+fn add_layer(
+    hash: &mut Hash,
+    number: u32,
+    version_text: &str,
+    pictures: impl Iterator<Item = Option<Identity>>,
+) {
+    hash.add(&number.to_le_bytes());
+    hash.add(version_text.as_bytes());
+    for picture in pictures {
+        match picture {
+            Some(identity) => add_source(hash, identity),
+            None => hash.add(b"nested"),
+        }
+    }
 }
 
 /// The sources and record fields of a scene, of its nested requests and of its watermark.
 fn add_scene(hash: &mut Hash, prepared: &Prepared<'_>) {
     prepared.for_all_layers(&mut |layer| {
-        hash.add(&layer.number.to_le_bytes());
-        hash.add(layer.info.version_text.as_bytes());
-        for picture in layer.pictures() {
-            match picture {
-                Picture::File(file, _) => add_source(hash, file),
-                Picture::Nested(_) => hash.add(b"nested"),
-            }
-        }
+        let pictures = layer.pictures().map(|picture| match picture {
+            Picture::File(file, _) => Some(file.identity()),
+            Picture::Nested(_) => None,
+        });
+        add_layer(hash, layer.number, &layer.info.version_text, pictures);
     });
 }
 
@@ -82,8 +95,18 @@ fn add_nested_plans(hash: &mut Hash, prepared: &Prepared<'_>) {
 pub(super) fn version(prepared: &Prepared<'_>) -> String {
     let mut hash = Hash::new();
     add_scene(&mut hash, prepared);
-    let text = hash.text();
-    text.get(..12).unwrap_or_default().to_owned()
+    short(hash)
+}
+
+/// The same for an image that a set names: its file, and that of its mask.
+pub(super) fn version_of(version_text: &str, files: &[Identity]) -> String {
+    let mut hash = Hash::new();
+    add_layer(&mut hash, 0, version_text, files.iter().copied().map(Some));
+    short(hash)
+}
+
+fn short(hash: Hash) -> String {
+    hash.text().get(..12).unwrap_or_default().to_owned()
 }
 
 /// The strong ETag of an image: its sources and its whole plan, which holds every decision (`U-etag`).
@@ -139,7 +162,7 @@ pub(super) fn metadata_version(record: Option<&ImageRecord<'_>>) -> String {
         Some(metadata) => {
             let mut hash = Hash::new();
             hash.add(format!("{metadata:?}").as_bytes());
-            hash.text().get(..12).unwrap_or_default().to_owned()
+            short(hash)
         }
     }
 }
@@ -161,5 +184,12 @@ pub(super) fn of_properties(properties: &Properties, style: &PropertyStyle) -> S
         hash.add(value.as_bytes());
         hash.add(b"\n");
     }
+    format!("\"{}\"", hash.text())
+}
+
+/// The ETag of a reply that is made of nothing that changes by itself: its bytes.
+pub(super) fn of_bytes(bytes: &[u8]) -> String {
+    let mut hash = Hash::new();
+    hash.add(bytes);
     format!("\"{}\"", hash.text())
 }

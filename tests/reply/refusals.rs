@@ -41,7 +41,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("src=(http://127.0.0.1:9/a.png)", "src=(url)"),
     ("src={http://127.0.0.1:9/a.png}", "src=(url)"),
     ("icc=sRGB", "icc"),
-    ("req=mbrSet", "req=mbrset"),
     ("req=map", "req=map"),
     ("req=message&message=x", "req=message"),
     ("fmt=avif", "fmt=avif"),
