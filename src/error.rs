@@ -106,13 +106,14 @@ pub struct Error {
     kind: Kind,
     title: Option<&'static str>,
     detail: String,
+    blames_source: bool,
     cause: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     /// `detail` says what was found and what was allowed, in one clause, lower case, no full stop.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Error {
-        Error { kind, title: None, detail: detail.into(), cause: None }
+        Error { kind, title: None, detail: detail.into(), blames_source: false, cause: None }
     }
 
     /// Replaces the public title, for failures that the protocol names themselves (`U-save-fail-body`).
@@ -128,6 +129,18 @@ impl Error {
     ) -> Error {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// Says that the file of a record or static item is missing, or that an image, profile or font is corrupt: what a
+    /// second server may have whole (requests.md 23.5). Foreign sources are never blamed.
+    pub fn blaming_source(mut self) -> Error {
+        self.blames_source = true;
+        self
+    }
+
+    /// Whether `blaming_source` was said.
+    pub fn blames_source(&self) -> bool {
+        self.blames_source
     }
 
     /// Puts context, such as the name of a source, in front of the detail.

@@ -20,6 +20,7 @@ mod limits;
 mod plan;
 mod properties;
 mod regression;
+mod remote;
 mod reply;
 mod request;
 mod rooms;

@@ -60,7 +60,6 @@ fn not_carried_out(catalog: &Catalog) -> Vec<Fault> {
         ("Watermark", own.watermark.is_some(), refused(IMAGES)),
         ("DefaultImage", own.default_image.is_some(), (Severity::Note, WITHOUT)),
         ("ErrorImage", own.error_image.is_some(), (Severity::Note, WITHOUT)),
-        ("AllowDirectUrls", own.allow_direct_urls, (Severity::Note, WITHOUT)),
     ];
     let set = rows.into_iter().filter(|(_, is_set, _)| *is_set);
     set.filter_map(|(name, _, (severity, what))| {

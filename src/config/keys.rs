@@ -88,10 +88,10 @@ pub static KEYS: &[Key] = &[
     key("IS", "WorkerThreads", &[], |c, v| {
         put(&mut c.is.worker_threads, value::count(v, 0..=1024))
     }),
-    later("IS", "RemoteUrlTimeout", &[], |c, v| {
+    key("IS", "RemoteUrlTimeout", &[], |c, v| {
         put(&mut c.is.remote_url_timeout, value::seconds(v, 1..=3_600))
     }),
-    later("IS", "RemoteUrlDefaultExpiration", &[], |c, v| {
+    key("IS", "RemoteUrlDefaultExpiration", &[], |c, v| {
         put(&mut c.is.remote_url_default_expiration, value::seconds(v, 0..=315_360_000))
     }),
     later("IS", "Log", &["IS.LogFile"], |c, v| put(&mut c.is.log, value::path(v))),
@@ -162,13 +162,13 @@ pub static KEYS: &[Key] = &[
     later("PS", "staticContent.rootPaths", &["PS.staticContent.rootPath"], |c, v| {
         put(&mut c.ps.static_content_root_paths, value::paths(v))
     }),
-    later("PS", "errorRedirect.rootUrl", &[], |c, v| {
+    key("PS", "errorRedirect.rootUrl", &[], |c, v| {
         put(&mut c.ps.error_redirect_root_url, value::server_url(v))
     }),
-    later("PS", "errorRedirect.connectTimeout", &[], |c, v| {
+    key("PS", "errorRedirect.connectTimeout", &[], |c, v| {
         put(&mut c.ps.error_redirect_connect_timeout, value::milliseconds(v, 1..=DAY_MS))
     }),
-    later("PS", "errorRedirect.socketTimeout", &[], |c, v| {
+    key("PS", "errorRedirect.socketTimeout", &[], |c, v| {
         put(&mut c.ps.error_redirect_socket_timeout, value::milliseconds(v, 1..=DAY_MS))
     }),
     later("PS", "svgProvider.rootPaths", &[], |c, v| {
@@ -293,6 +293,18 @@ pub static KEYS: &[Key] = &[
         put(&mut c.imprint.socket_mode, value::mode(v, 0o600, 0o777))
     }),
     key("imprint", "followLinks", &[], |c, v| put(&mut c.imprint.follow_links, value::flag(v))),
+    key("imprint", "remoteHosts", &[], |c, v| {
+        put(&mut c.imprint.remote_hosts, value::remote_hosts(v))
+    }),
+    key("imprint", "remoteMaxBytes", &[], |c, v| {
+        put(&mut c.imprint.remote_max_bytes, value::bytes(v, 1))
+    }),
+    key("imprint", "remoteCacheBytes", &[], |c, v| {
+        put(&mut c.imprint.remote_cache_bytes, value::bytes(v, 0))
+    }),
+    key("imprint", "remoteAuthorities", &[], |c, v| {
+        put(&mut c.imprint.remote_authorities, value::optional_path(v))
+    }),
     later("imprint", "logFormat", &[], |c, v| put(&mut c.imprint.log_format, value::log_format(v))),
 ];
 

@@ -17,12 +17,14 @@ use crate::error::shown;
 mod address;
 mod defaults;
 mod fault;
+mod host;
 pub mod ini;
 mod keys;
 mod value;
 
 pub use address::{Address, AddressFilter};
 pub use fault::{Fault, Report, Severity};
+pub use host::RemoteHost;
 
 /// All settings, with their defaults filled in. Paths are relative only in `Config::default()`.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -219,6 +221,15 @@ pub struct OwnSettings {
     pub socket_mode: u32,
     /// `followLinks`: whether links that stay beneath a source root are followed, default false (`U-path-safety`).
     pub follow_links: bool,
+    /// `remoteHosts`: hosts that foreign sources may come from whatever their address and port; default none
+    /// (`U-ssrf`).
+    pub remote_hosts: Vec<RemoteHost>,
+    /// `remoteMaxBytes` of a foreign source, default 64 MiB.
+    pub remote_max_bytes: u64,
+    /// `remoteCacheBytes`: memory of one worker for foreign sources that may be used again, default 64 MiB.
+    pub remote_cache_bytes: u64,
+    /// `remoteAuthorities`: PEM file of authorities for https beside those of the system; default none.
+    pub remote_authorities: Option<PathBuf>,
     /// `logFormat` on standard error, default `text`.
     pub log_format: LogFormat,
     /// `cacheControlFrom`: clients whose `cache=off|update|validate` the server's cache obeys (`U-cache-abuse`); default
@@ -488,6 +499,7 @@ impl Config {
         join(&mut self.cs.root_path);
         join(&mut self.cs.cache_root);
         join(&mut self.tc.directory);
+        self.imprint.remote_authorities.iter_mut().for_each(join);
         for address in &mut self.imprint.listen {
             if let Address::Unix(path) = address {
                 join(path);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Durability, LogFormat, Memory, Sendfile, Suffixes};
-use crate::config::{Address, AddressFilter};
+use crate::config::{Address, AddressFilter, RemoteHost};
 
 /// A value, or what was expected instead.
 pub type Parsed<T> = Result<T, String>;
@@ -246,6 +246,12 @@ pub fn addresses(text: &str) -> Parsed<Vec<Address>> {
             })
         })
         .collect()
+}
+
+/// Hosts of foreign sources separated by `;`, or nothing.
+pub fn remote_hosts(text: &str) -> Parsed<Vec<RemoteHost>> {
+    let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(RemoteHost::parse).collect()
 }
 
 /// Addresses and prefixes separated by commas; one bad entry fails all.

@@ -126,6 +126,10 @@ fn header(headers: &mut RequestHeaders, name: &[u8], value: &[u8]) -> Result<(),
         b"HTTP_X_FORWARDED_FOR" => (&mut headers.forwarded_for, true),
         b"HTTP_HOST" => (&mut headers.host, false),
         b"CONTENT_TYPE" | b"HTTP_CONTENT_TYPE" => (&mut headers.content_type, false),
+        b"HTTP_X_IMPRINT_REDIRECT" => {
+            headers.is_redirected |= !value.is_empty();
+            return Ok(());
+        }
         _ => return Ok(()),
     };
     if value.is_empty() {

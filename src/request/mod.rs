@@ -267,6 +267,8 @@ pub struct RequestHeaders {
     pub host: Option<Vec<u8>>,
     /// `Content-Type`.
     pub content_type: Option<Vec<u8>>,
+    /// Whether `X-Imprint-Redirect` says that another server asks because of an error of its own (`U-redirect`).
+    pub is_redirected: bool,
 }
 
 /// A request as a gateway hands it to `service::answer`: undecoded, unchecked.

@@ -277,6 +277,7 @@ fn layers(prepared: &Prepared<'_>, plan: Option<&Plan>) -> Vec<ExplainedLayer> {
             catalog: catalog_name(layer.catalog),
             source: match &layer.image {
                 Some(Picture::File(..)) => "file",
+                Some(Picture::Remote(..)) => "foreign image",
                 Some(Picture::Nested(_)) => "nested request",
                 None => "color",
             },

@@ -34,7 +34,7 @@ impl<'a> Call<'a> {
             replacement.map(|object| Replacement { object, query: kept_commands(&parsed.request) });
         match (self.opened_scene(path, parsed), replacement) {
             (Ok(prepared), _) => Ok((self.clone(), prepared)),
-            (Err(Failure::Missing(error)), Some(replacement)) => {
+            (Err(Failure::Missing(error)), Some(replacement)) if !self.redirects(&error) => {
                 let expiration = Some(attributes.default_expiration);
                 let overrides = Overrides { expiration, ..self.overrides.clone() };
                 let call = self.of_object(replacement.object, replacement.query, Role::Main);
@@ -53,7 +53,8 @@ impl<'a> Call<'a> {
 
     /// The error image of the catalog, with status 200; the error itself where there is none or it fails, too.
     ///
-    /// Only for images, and not where the server could not do more work anyway (`U-errorimage`).
+    /// Only for images, not where the server could not do more work anyway (`U-errorimage`), and not where a second
+    /// server is asked (requests.md 23.5).
     pub(super) fn error_image(
         &self,
         kind: ReqType,
@@ -61,7 +62,8 @@ impl<'a> Call<'a> {
         level: u8,
     ) -> Result<Reply, Error> {
         let is_image = matches!(kind, ReqType::Img | ReqType::Mask | ReqType::Tmb);
-        let is_shown = !matches!(error.kind(), Kind::Busy | Kind::TimedOut | Kind::Method);
+        let is_shown = !matches!(error.kind(), Kind::Busy | Kind::TimedOut | Kind::Method)
+            && !self.redirects(&error);
         let attributes = guard::attributes(self.main.catalog, &self.overrides);
         let object = attributes.error_image.as_deref().and_then(|id| Object::parse(id).ok());
         let Some(object) = object.filter(|_| is_image && is_shown) else { return Err(error) };

@@ -5,7 +5,8 @@
 //! part, `lookup` finds its objects, `scene` opens them, `prepare` hands them to plan and renderer. `picture` answers
 //! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types of images
 //! and catalogs, `records` those of a record's own texts, `sets` and `bitrates` those of media sets and videos,
-//! `validators` makes versions, ETags and cache keys, `cached` asks the reply cache first.
+//! `validators` makes versions, ETags and cache keys, `cached` asks the reply cache first. `remote` fetches foreign
+//! sources, `redirect` asks a second server about errors.
 
 #![forbid(unsafe_code)]
 
@@ -21,6 +22,8 @@ mod picture;
 mod prepare;
 mod properties;
 mod records;
+mod redirect;
+mod remote;
 mod saving;
 mod scene;
 mod set_objects;
@@ -48,7 +51,7 @@ use crate::request::{
     Surroundings, Target, TextLimits, append_body, asked, decode_value, query_text, split_target,
 };
 use crate::save::SaveFolder;
-use crate::source::{RootSettings, Roots};
+use crate::source::{Remote, RootSettings, Roots, Secondary};
 
 use admission::{Admission, AdmissionLimits};
 use call::{Call, MainObject};
@@ -60,6 +63,8 @@ pub struct Service {
     config: Config,
     catalogs: CatalogStore,
     roots: Roots,
+    remote: Remote,
+    secondary: Option<Secondary>,
     saves: SaveFolder,
     cache: ReplyCache,
     admission: Admission,
@@ -105,8 +110,8 @@ impl Service {
     /// Opens the roots and the save folder and loads the catalogs that `config` names, all of them before it returns:
     /// for one request or a few. Catalogs are looked at again before a request.
     ///
-    /// Fails with `Internal` when a source root cannot be opened. A save folder that cannot be used only disables
-    /// saving; the log says why.
+    /// Fails with `Internal` when a source root or `remoteAuthorities` cannot be opened. A save folder that cannot be
+    /// used only disables saving; the log says why.
     pub fn open(config: Config, share: Share) -> Result<Service, Error> {
         let cs = &config.cs;
         let catalogs =
@@ -136,6 +141,8 @@ impl Service {
             ..Limits::default()
         };
         let roots = Roots::open(&config.is.root_paths, root_settings(&config))?;
+        let remote = Remote::new(remote::settings(&config, &limits))?;
+        let secondary = redirect::secondary(&config, &remote);
         let saves = saving::open_folder(&config);
         if let Some(reason) = saves.disabled_reason() {
             log::info!("saving to file is disabled: {reason}");
@@ -159,6 +166,8 @@ impl Service {
         Ok(Service {
             catalogs,
             roots,
+            remote,
+            secondary,
             saves,
             cache,
             admission,
@@ -327,7 +336,13 @@ impl Service {
         };
         let mut reply = match answered() {
             Ok(reply) => reply,
-            Err(error) => self.refuse(&error, &form, style, now),
+            Err(error) => {
+                let redirected = match self.redirects(raw, deadline, &error) {
+                    true => self.redirected(raw, located, &error, deadline),
+                    false => None,
+                };
+                redirected.unwrap_or_else(|| self.refuse(&error, &form, style, now))
+            }
         };
         if is_post {
             never_cached(&mut reply);

@@ -10,12 +10,11 @@ use crate::reply::date::http_date;
 use crate::reply::{HeaderValue, Reply};
 use crate::request::{Method, http_date_seconds};
 
-use super::Call;
 use super::admission::{Class, Cost, Permit};
 use super::cached::Caching;
 use super::lookup::moment;
 use super::prepare::Prepared;
-use super::validators;
+use super::{Call, redirect, validators};
 
 impl Call<'_> {
     /// The image, or 304.
@@ -86,7 +85,8 @@ impl Call<'_> {
         output: &mut dyn CodecOutput,
     ) -> Result<(), Error> {
         let limits: &Limits = &self.service.plan_settings.limits;
-        let pixels = render::pixels(plan, &prepared.sources(), limits, self.deadline)?;
+        let pixels = render::pixels(plan, &prepared.sources(), limits, self.deadline);
+        let pixels = pixels.map_err(redirect::judged_pixels)?;
         let header = prepared.layer_0().and_then(|layer| layer.image.as_ref());
         let icc = match plan.output.embeds_icc {
             true => header.and_then(|picture| picture.header().icc.as_deref()),

@@ -89,7 +89,7 @@ impl<'a> Prepared<'a> {
         let nested =
             self.layers.iter().flat_map(Layer::pictures).filter_map(|picture| match picture {
                 Picture::Nested(nested) => Some(nested.plan.cost.pixels),
-                Picture::File(..) => None,
+                Picture::File(..) | Picture::Remote(..) => None,
             });
         plan.cost.pixels = nested.fold(plan.cost.pixels, u64::saturating_add);
         Ok(plan)
@@ -163,6 +163,7 @@ impl<'a> Prepared<'a> {
 fn source<'p>(picture: &'p Picture<'_>) -> Source<'p> {
     let origin = match picture {
         Picture::File(file, _) => Origin::Bytes(file),
+        Picture::Remote(image, _) => Origin::Bytes(image),
         Picture::Nested(nested) => {
             Origin::Nested { plan: &nested.plan, sources: nested.prepared.sources() }
         }

@@ -12,11 +12,10 @@ use crate::reply::property::{Properties, PropertyStyle};
 use crate::reply::{HeaderValue, Reply};
 use crate::request::resolve_text;
 
-use super::Call;
 use super::lookup::{moment, record_info};
 use super::prepare::ttl;
 use super::scene::{Picture, no_image};
-use super::validators;
+use super::{Call, redirect, validators};
 
 impl Call<'_> {
     /// `req=props`: what `req=img` would deliver (`requests.md` 16.4).
@@ -54,7 +53,9 @@ impl Call<'_> {
         let object = self.path_object()?.ok_or_else(no_image)?;
         let attributes = &object.catalog.attributes;
         let record = object.record.as_deref();
-        let source = object.path.as_ref().map(|path| self.opened(path)).transpose()?;
+        let opened =
+            |path| self.opened(path).map_err(|error| redirect::judged(error, record.is_some()));
+        let source = object.path.as_ref().map(opened).transpose()?;
         let header = source.as_ref().map(|(_, header)| header);
         let stored = header.map(|header| match header.orientation.transposes() {
             true => header.size.transposed(),

@@ -12,17 +12,19 @@ use crate::request::{
     DefaultImage, LayerCommands, LayerSource, Object, Parsed, PixelType, ReqType, Request, Role,
     SourceExpr,
 };
-use crate::source::SourceFile;
+use crate::source::{RemoteImage, SourceFile};
 
 use super::call::StandIn;
 use super::lookup::Located;
 use super::prepare::{Layer, Prepared};
-use super::{Call, guard};
+use super::{Call, guard, redirect};
 
 /// A source of a layer, open.
 pub(super) enum Picture<'a> {
     /// A file.
     File(SourceFile, Header),
+    /// An image of another server.
+    Remote(RemoteImage, Header),
     /// The result of a nested request.
     Nested(Box<Nested<'a>>),
 }
@@ -41,7 +43,7 @@ impl Picture<'_> {
     /// What is known of its pixels.
     pub fn header(&self) -> &Header {
         match self {
-            Picture::File(_, header) => header,
+            Picture::File(_, header) | Picture::Remote(_, header) => header,
             Picture::Nested(nested) => &nested.header,
         }
     }
@@ -220,8 +222,8 @@ impl<'a> Call<'a> {
             Wanted::Expression(SourceExpr::Nested(text)) => {
                 layer.image = Some(self.nested_picture(text, variables)?);
             }
-            Wanted::Expression(SourceExpr::Foreign(_)) => {
-                return Err(unsupported("src=(url)").into());
+            Wanted::Expression(SourceExpr::Foreign(url)) => {
+                layer.image = Some(self.remote_picture(url)?);
             }
             // The plan refuses them by name.
             Wanted::Expression(SourceExpr::RenderNested(_) | SourceExpr::Fxg(_)) => {}
@@ -229,7 +231,7 @@ impl<'a> Call<'a> {
         layer.mask = match &commands.mask {
             Some(SourceExpr::Object(object)) => Some(self.mask_object(object)?),
             Some(SourceExpr::Nested(text)) => Some(self.nested_picture(text, variables)?),
-            Some(SourceExpr::Foreign(_)) => return Err(unsupported("mask=(url)").into()),
+            Some(SourceExpr::Foreign(url)) => Some(self.remote_picture(url)?),
             Some(SourceExpr::RenderNested(_) | SourceExpr::Fxg(_)) => None,
             None => mask_path,
         };
@@ -248,7 +250,10 @@ impl<'a> Call<'a> {
     ) -> Result<Option<Picture<'a>>, Failure> {
         let opened = found.and_then(|located| {
             let picture = match &located.path {
-                Some(path) => Some(self.opened(path)?),
+                Some(path) => {
+                    let is_record = located.record.is_some();
+                    Some(self.opened(path).map_err(|error| redirect::judged(error, is_record))?)
+                }
                 None => None,
             };
             Ok((located, picture))
@@ -258,7 +263,10 @@ impl<'a> Call<'a> {
         };
         let (located, picture, is_stand_in) = match (opened, &self.stand_in) {
             (Ok((located, picture)), _) => (located, picture, false),
-            (Err(error), Some(stand_in)) if error.kind() == Kind::NotFound => {
+            // The second server comes before a default image (requests.md 23.5).
+            (Err(error), Some(stand_in))
+                if error.kind() == Kind::NotFound && !self.redirects(&error) =>
+            {
                 // Where the default image is missing too, the first failure counts (`U-default-detail`).
                 let Ok(located) = self.object_of(stand_in.catalog, &stand_in.object) else {
                     return Err(Failure::Missing(error));
@@ -290,7 +298,8 @@ impl<'a> Call<'a> {
         let path = located.catalog.source_path(mask).ok_or_else(|| {
             Error::new(Kind::NotFound, format!("MaskPath {} names no file", shown(mask)))
         });
-        let opened = path.and_then(|path| self.opened(&path)).map_err(of_image)?;
+        let opened = path.and_then(|path| self.opened(&path));
+        let opened = opened.map_err(|error| of_image(redirect::judged(error, true)))?;
         Ok(Some(Picture::File(opened.0, opened.1)))
     }
 
@@ -308,8 +317,18 @@ impl<'a> Call<'a> {
                 format!("mask= names {}, which has no image", shown(&object.id())),
             )
         })?;
-        let (file, header) = self.opened(&path).map_err(of_image)?;
+        let is_record = located.record.is_some();
+        let opened = self.opened(&path);
+        let (file, header) =
+            opened.map_err(|error| of_image(redirect::judged(error, is_record)))?;
         Ok(Picture::File(file, header))
+    }
+
+    /// A foreign source; default images do not cover what fails (requests.md 11).
+    fn remote_picture(&self, url: &str) -> Result<Picture<'a>, Failure> {
+        let attributes = guard::attributes(self.main.catalog, &self.overrides);
+        let (image, header) = self.service.remote_source(url, &attributes, self.deadline)?;
+        Ok(Picture::Remote(image, header))
     }
 
     fn nested_picture(
@@ -347,10 +366,6 @@ impl<'a> Call<'a> {
             .map_err(|failure| failure.into_error().context(format!("watermark {}", shown(id))))?;
         Ok(Some(Box::new(scene)))
     }
-}
-
-fn unsupported(what: &str) -> Error {
-    Error::new(Kind::Unsupported, format!("{what} is not carried out by this build"))
 }
 
 /// The attributes of a call's scene, for those that need them before it is opened.

@@ -52,19 +52,30 @@ fn add_source(hash: &mut Hash, identity: Identity) {
     hash.add(&identity.modified_ns.to_le_bytes());
 }
 
-/// The record fields of a layer, and its pictures; `None` is the result of a nested request.
-fn add_layer(
+/// What a picture of a layer is told apart by.
+enum Drawn<'p> {
+    /// A file.
+    File(Identity),
+    /// A foreign source, by the hash of its bytes.
+    Remote(&'p [u8]),
+    /// The result of a nested request, whose own layers follow.
+    Nested,
+}
+
+/// The record fields of a layer, and its pictures.
+fn add_layer<'p>(
     hash: &mut Hash,
     number: u32,
     version_text: &str,
-    pictures: impl Iterator<Item = Option<Identity>>,
+    pictures: impl Iterator<Item = Drawn<'p>>,
 ) {
     hash.add(&number.to_le_bytes());
     hash.add(version_text.as_bytes());
     for picture in pictures {
         match picture {
-            Some(identity) => add_source(hash, identity),
-            None => hash.add(b"nested"),
+            Drawn::File(identity) => add_source(hash, identity),
+            Drawn::Remote(bytes) => hash.add(bytes),
+            Drawn::Nested => hash.add(b"nested"),
         }
     }
 }
@@ -73,8 +84,9 @@ fn add_layer(
 fn add_scene(hash: &mut Hash, prepared: &Prepared<'_>) {
     prepared.for_all_layers(&mut |layer| {
         let pictures = layer.pictures().map(|picture| match picture {
-            Picture::File(file, _) => Some(file.identity()),
-            Picture::Nested(_) => None,
+            Picture::File(file, _) => Drawn::File(file.identity()),
+            Picture::Remote(image, _) => Drawn::Remote(&image.identity().hash),
+            Picture::Nested(_) => Drawn::Nested,
         });
         add_layer(hash, layer.number, &layer.info.version_text, pictures);
     });
@@ -101,7 +113,7 @@ pub(super) fn version(prepared: &Prepared<'_>) -> String {
 /// The same for an image that a set names: its file, and that of its mask.
 pub(super) fn version_of(version_text: &str, files: &[Identity]) -> String {
     let mut hash = Hash::new();
-    add_layer(&mut hash, 0, version_text, files.iter().copied().map(Some));
+    add_layer(&mut hash, 0, version_text, files.iter().copied().map(Drawn::File));
     short(hash)
 }
 
@@ -148,7 +160,7 @@ fn files<'p>(prepared: &'p Prepared<'_>) -> Vec<&'p SourceFile> {
     prepared.for_all_layers(&mut |layer| {
         files.extend(layer.pictures().filter_map(|picture| match picture {
             Picture::File(file, _) => Some(file),
-            Picture::Nested(_) => None,
+            Picture::Remote(..) | Picture::Nested(_) => None,
         }));
     });
     files

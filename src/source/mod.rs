@@ -1,15 +1,27 @@
 //! Names to bytes: opens the files that requests and catalogs name, beneath the configured roots. Decodes nothing.
 //!
 //! A reader meets [`Roots`] (where sources may lie), [`Candidate`] (a name to try) and [`SourceFile`] (an open one)
-//! first. A name from a request is opened through `confined` only.
+//! first. A name from a request is opened through `confined` only. [`Remote`] fetches foreign images; only addresses
+//! that passed its guard are connected to.
 
 #![forbid(unsafe_code)]
 
 mod file;
+mod remote;
+mod remote_cache;
+mod remote_guard;
+mod remote_http;
+mod remote_names;
+mod remote_url;
+mod secondary;
 
 use std::path::{Path, PathBuf};
 
 pub use self::file::{Identity, SourceFile};
+pub use self::remote::{Remote, RemoteIdentity, RemoteImage, RemoteSettings, check_remote_header};
+pub use self::remote_names::Resolver;
+pub use self::remote_url::RemoteUrl;
+pub use self::secondary::{Secondary, SecondaryAnswer, SecondaryQuestion, SecondarySettings};
 
 use crate::confined::{Folder, Links, RelativeName};
 use crate::error::{Error, Kind};

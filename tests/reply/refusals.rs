@@ -38,8 +38,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("src=is(a.png?op_blur=2)", "op_blur"),
     ("mask=is(a.png?text=a)", "text="),
     ("src=fxg(a?b)", "src=fxg()"),
-    ("src=(http://127.0.0.1:9/a.png)", "src=(url)"),
-    ("src={http://127.0.0.1:9/a.png}", "src=(url)"),
     ("icc=sRGB", "icc"),
     ("req=map", "req=map"),
     ("req=message&message=x", "req=message"),
