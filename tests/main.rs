@@ -17,6 +17,7 @@ mod formats;
 mod golden;
 mod layers;
 mod limits;
+mod maps;
 mod plan;
 mod properties;
 mod regression;

@@ -183,7 +183,7 @@ fn blend(mode: Option<BlendMode>, number: u32) -> Blend {
     }
 }
 
-fn layer_inputs(
+pub(super) fn layer_inputs(
     layer: &LayerCommands,
     facts: &LayerFacts<'_>,
     canvas: Option<Size>,

@@ -3,9 +3,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod area;
 mod composite;
 mod cost;
 pub mod layer;
+pub mod map;
 pub mod output;
 pub mod sampling;
 pub mod supported;

@@ -9,6 +9,7 @@ pub mod caching;
 pub mod date;
 mod javascript;
 pub mod json;
+pub mod map;
 pub mod property;
 pub mod set;
 mod text;

@@ -4,9 +4,9 @@
 //! `call` is one request on its way, `guard` decides whether it may go on; `texts` makes the request of all that takes
 //! part, `lookup` finds its objects, `scene` opens them, `prepare` hands them to plan and renderer. `picture` answers
 //! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types of images
-//! and catalogs, `records` those of a record's own texts, `sets` and `bitrates` those of media sets and videos,
-//! `validators` makes versions, ETags and cache keys, `cached` asks the reply cache first. `remote` fetches foreign
-//! sources, `redirect` asks a second server about errors.
+//! and catalogs, `records` those of a record's own texts, `maps` image maps, `sets` and `bitrates` those of media sets and
+//! videos, `validators` makes versions, ETags and cache keys, `cached` asks the reply cache first. `remote` fetches
+//! foreign sources, `redirect` asks a second server about errors.
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod explain;
 mod guard;
 mod instead;
 mod lookup;
+mod maps;
 mod picture;
 mod prepare;
 mod properties;
@@ -432,6 +433,7 @@ impl Call<'_> {
             ReqType::ImageProps => self.image_props(),
             ReqType::CatalogProps => self.catalog_props(),
             ReqType::Exists => self.exists(),
+            ReqType::Map => self.map(),
             ReqType::ImageSet => self.image_set(),
             ReqType::Targets => self.targets(),
             ReqType::UserData => self.user_data(),
@@ -441,7 +443,7 @@ impl Call<'_> {
             ReqType::Resolve => self.resolve(),
             ReqType::Set => self.set(),
             ReqType::MbrSet => self.mbr_set(),
-            ReqType::Map | ReqType::Message => Err(Error::new(
+            ReqType::Message => Err(Error::new(
                 Kind::Unsupported,
                 format!("req={kind:?} is not carried out by this build"),
             )),

@@ -38,6 +38,8 @@ pub(super) struct Layer<'a> {
     pub image: Option<Picture<'a>>,
     /// Its separate mask.
     pub mask: Option<Picture<'a>>,
+    /// `catalog::Map` of its record.
+    pub map: Option<&'a str>,
 }
 
 impl<'a> Layer<'a> {
@@ -60,10 +62,9 @@ impl<'a> Prepared<'a> {
         self.layers.first()
     }
 
-    /// The plan of the image.
-    pub(super) fn planned(&self, call: &Call<'_>, purpose: Purpose) -> Result<Plan, Error> {
-        let facts: Vec<LayerFacts<'_>> = self
-            .layers
+    /// What the plan knows of the layers.
+    pub(super) fn facts(&self) -> Vec<LayerFacts<'_>> {
+        self.layers
             .iter()
             .map(|layer| LayerFacts {
                 number: layer.number,
@@ -72,15 +73,30 @@ impl<'a> Prepared<'a> {
                 source: layer.image.as_ref().map(Picture::header),
                 mask: layer.mask.as_ref().map(Picture::header),
             })
-            .collect();
-        let inputs = Inputs {
+            .collect()
+    }
+
+    /// What the plan is made from.
+    pub(super) fn inputs<'i>(
+        &'i self,
+        call: &'i Call<'_>,
+        facts: &'i [LayerFacts<'i>],
+        purpose: Purpose,
+    ) -> Inputs<'i> {
+        Inputs {
             request: &self.request,
             attributes: &self.attributes,
-            layers: &facts,
+            layers: facts,
             settings: &call.service.plan_settings,
             purpose,
             paths: Paths::Fast,
-        };
+        }
+    }
+
+    /// The plan of the image.
+    pub(super) fn planned(&self, call: &Call<'_>, purpose: Purpose) -> Result<Plan, Error> {
+        let facts = self.facts();
+        let inputs = self.inputs(call, &facts, purpose);
         let mut plan = plan::resolve(&inputs, &mut |size, model| {
             let Some(watermark) = &self.watermark else { return Ok(None) };
             let plan = watermark.planned(call, Purpose::Watermark(size, model))?;

@@ -200,10 +200,14 @@ impl Call<'_> {
         self.kept(style.properties(p, self.now), &validators::of_properties(p, style), ttl)
     }
 
-    /// A reply that clients may keep for `ttl`, or 304 where theirs is still good.
+    /// A reply that clients may keep for `ttl`, or 304 where theirs is still good; one that they may not keep has no
+    /// validator.
     pub(super) fn kept(&self, mut reply: Reply, etag: &str, ttl: Ttl) -> Reply {
         reply.headers.retain(|(name, _)| name.as_str() != "Cache-Control");
         caching::add_ttl(&mut reply, ttl, self.now);
+        if ttl == Ttl::Never {
+            return reply;
+        }
         reply.headers.push(("ETag".into(), HeaderValue::new(etag)));
         match self.is_unchanged(&reply, ttl, None) {
             true => caching::not_modified(reply),

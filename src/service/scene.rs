@@ -206,6 +206,7 @@ impl<'a> Call<'a> {
             info: self.record_info(None, main),
             image: None,
             mask: None,
+            map: None,
         };
         let mut mask_path = None;
         match wanted {
@@ -285,6 +286,7 @@ impl<'a> Call<'a> {
             return Err(Failure::Other(Error::new(Kind::Syntax, detail)));
         }
         layer.catalog = located.catalog;
+        layer.map = located.record.as_ref().and_then(|record| record.map);
         layer.info = self.record_info(located.record.as_deref(), located.catalog);
         if is_stand_in && located.record.as_ref().is_none_or(|record| record.expiration.is_none()) {
             layer.info.expiration = self.main.catalog.attributes.default_expiration;
