@@ -14,6 +14,7 @@ mod explain;
 mod fastcgi;
 mod faults;
 mod formats;
+mod fuzz;
 mod golden;
 mod layers;
 mod limits;
