@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
-use imprint::catalog::{Catalogs, RuleContext};
+use imprint::catalog::{Catalogs, RuleContext, Suffixes};
 
 use super::fuzz;
 
@@ -33,7 +33,7 @@ fn look_up(catalogs: &Catalogs) {
                 let _ = record.mask_path.map(|path| catalog.plain_path(path));
             }
             let _ = catalog.static_record(id);
-            let _ = catalogs.resolve(catalog, &format!("/{id}"));
+            let _ = catalogs.resolve(catalog, &format!("/{id}"), &Suffixes::none());
             let _ = catalogs.macro_definition(catalog, id);
         }
         let _ = catalog.fonts().count();
