@@ -170,7 +170,7 @@ fn render_answers_objects_paths_and_urls() {
     ] {
         let output = run(&["render", "-c", &conf, request]);
         assert_eq!(output.status.code(), Some(0), "{request}: {}", err(&output));
-        assert!(output.stdout == expected, "{request}");
+        assert!(output.stdout == *expected, "{request}");
         assert_eq!(messages(&output), Vec::<String>::new(), "{request}");
     }
     let file = site.path("out.png");

@@ -65,7 +65,8 @@ fn shop() -> Site {
 fn size(reply: &Reply) -> Size {
     assert_eq!(reply.status, 200, "{}", text(reply));
     let deadline = unhurried();
-    let header = codec::probe(&mut Input::new(&reply.body, &deadline), &Limits::default());
+    let bytes = reply.body.to_vec();
+    let header = codec::probe(&mut Input::new(&bytes, &deadline), &Limits::default());
     header.expect("a picture").size
 }
 

@@ -155,7 +155,7 @@ fn a_save_is_the_image_that_img_delivers() {
         let saved = scene.saves(id, &format!("photo.png?req=saveToFile&name={name}{query}"), name);
         let delivered = scene.get(&format!("photo.png?{}", query.trim_start_matches('&')));
         assert_eq!(delivered.status, 200, "{id}");
-        assert!(saved == delivered.body, "{id}: the bytes differ");
+        assert!(saved == *delivered.body, "{id}: the bytes differ");
     }
     let reply = scene.get("photo.png?REQ=savetofile&NAME=z.jpg");
     assert_done("17.1 names without case", &reply);
@@ -202,7 +202,7 @@ fn every_format_is_saved_as_it_is_delivered() {
             assert_eq!(delivered.status, 200, "{id}: {}", text(&delivered));
             let target = format!("{source}?wid=90&fmt={format}&req=saveToFile&name={name}");
             assert_done(&id, &scene.get(&target));
-            assert!(fs::read(scene.saved(&name)).expect(&id) == delivered.body, "{id}");
+            assert!(fs::read(scene.saved(&name)).expect(&id) == *delivered.body, "{id}");
             count += 1;
         }
     }

@@ -1,6 +1,6 @@
 //! `imprint render`: one request through the same call that the gateways make.
 
-use std::io::Write;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{DONE, FAILED, Render, serve};
@@ -26,10 +26,11 @@ pub(super) fn render(arguments: &Render) -> Result<u8, String> {
         return Ok(FAILED);
     }
     match &arguments.output {
-        Some(path) => std::fs::write(path, &reply.body)
+        Some(path) => File::create(path)
+            .and_then(|mut file| reply.body.write_to(&mut file))
             .map_err(|error| format!("{}: {error}", path.display()))?,
         // A broken pipe is not an error.
-        None => drop(std::io::stdout().write_all(&reply.body)),
+        None => drop(reply.body.write_to(&mut std::io::stdout())),
     }
     Ok(DONE)
 }

@@ -143,6 +143,13 @@ impl Framing {
 
     /// The records in order, for one gathering write. `head` and `body` are together as long as `new` was told.
     pub(crate) fn slices<'a>(&'a self, head: &'a [u8], body: &'a [u8]) -> Vec<IoSlice<'a>> {
+        let mut slices = self.content_slices(head, body);
+        slices.extend([IoSlice::new(&self.stdout_end), IoSlice::new(&self.end_request)]);
+        slices
+    }
+
+    /// Like `slices`, without the end of the request: more is to follow.
+    pub(crate) fn content_slices<'a>(&'a self, head: &'a [u8], body: &'a [u8]) -> Vec<IoSlice<'a>> {
         let mut slices = Vec::with_capacity(2 * self.headers.len() + 3);
         let (mut head, mut body) = (head, body);
         for header in &self.headers {
@@ -153,8 +160,6 @@ impl Framing {
                 [from_head, from_body].into_iter().filter(|s| !s.is_empty()).map(IoSlice::new),
             );
         }
-        slices.push(IoSlice::new(&self.stdout_end));
-        slices.push(IoSlice::new(&self.end_request));
         slices
     }
 }

@@ -1,6 +1,6 @@
 //! The reply half of a request: the first to finish wins, later replies are refused.
 
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -70,6 +70,9 @@ struct Reply {
     settled: Condvar,
 }
 
+/// Bytes of a body that are in memory at a time while it is read: whole records, so that few are short.
+const READ_BYTES: usize = 4 * record::CHUNK_BYTES;
+
 /// Nobody replied.
 const OPEN: u8 = 0;
 /// Somebody is writing a reply.
@@ -113,6 +116,13 @@ impl Responder {
             let outcome = reply.socket.send_all(&mut framing.slices(head, body));
             (outcome, SENT)
         })
+    }
+
+    /// Like [`Responder::finish`], with a body that is read to its end while it is sent, in bounded memory.
+    ///
+    /// An error of `body` closes the connection too: only so does the web server learn that the reply is not whole.
+    pub fn finish_reading(&self, head: &[u8], mut body: impl Read) -> io::Result<Finish> {
+        self.claimed(|reply| (reply.send_reading(head, &mut body), SENT))
     }
 
     /// Like [`Responder::finish`], by one write that never blocks, for a watchdog; then shuts the connection down.
@@ -196,6 +206,37 @@ impl Responder {
         }
         Peer::from_events(self.reply.socket.events(Peer::EVENTS))
     }
+}
+
+impl Reply {
+    fn send_reading(&self, head: &[u8], body: &mut impl Read) -> io::Result<()> {
+        let mut block = vec![0; READ_BYTES];
+        let mut head = head;
+        loop {
+            let filled = fill(body, &mut block)?;
+            let content = block.get(..filled).unwrap_or_default();
+            let framing = Framing::new(self.id, head.len() + filled, 0);
+            if filled < READ_BYTES {
+                return self.socket.send_all(&mut framing.slices(head, content));
+            }
+            self.socket.send_all(&mut framing.content_slices(head, content))?;
+            head = &[];
+        }
+    }
+}
+
+/// Reads until the buffer is full or the input ends; the count of bytes read.
+fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match input.read(rest) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            Err(cause) => return Err(cause),
+        }
+    }
+    Ok(filled)
 }
 
 impl AsFd for Responder {

@@ -2,21 +2,31 @@
 //! length, HEAD, replies without a body.
 
 use std::any::Any;
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Kind};
 use crate::limits::Deadline;
+use crate::reply::body::{Body, FilePart};
 use crate::reply::{HeaderValue, Reply};
 use crate::request::{Method, RawRequest};
 
 use super::Handler;
+
+/// The body of a reply as it goes out.
+pub(super) enum Content<'a> {
+    /// These bytes.
+    Bytes(&'a [u8]),
+    /// A part of a file, read while it is sent.
+    File(&'a FilePart),
+}
 
 /// A reply as it goes out: head with the blank line, and body.
 pub(super) struct Answer<'a> {
     /// Status line, headers, length, blank line.
     pub(super) head: Vec<u8>,
     /// The body; empty for HEAD and for statuses without one.
-    pub(super) body: &'a [u8],
+    pub(super) body: Content<'a>,
 }
 
 impl<'a> Answer<'a> {
@@ -33,11 +43,29 @@ impl<'a> Answer<'a> {
         framed(first, reply, method)
     }
 
-    /// Head and body in one buffer.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
+    /// Writes head and body, a body in memory together with its head.
+    ///
+    /// Fails as `output` does, and when a file has become shorter; a part may have been written by then.
+    pub(super) fn write_to(self, output: &mut impl Write) -> io::Result<()> {
         let mut bytes = self.head;
-        bytes.extend_from_slice(self.body);
-        bytes
+        match self.body {
+            Content::Bytes(body) => {
+                bytes.extend_from_slice(body);
+                output.write_all(&bytes)
+            }
+            Content::File(part) => {
+                output.write_all(&bytes)?;
+                part.write_to(output)
+            }
+        }
+    }
+
+    /// Head and body in one buffer, for short texts; `None` for a file.
+    pub(super) fn into_bytes(self) -> Option<Vec<u8>> {
+        let Content::Bytes(body) = self.body else { return None };
+        let mut bytes = self.head;
+        bytes.extend_from_slice(body);
+        Some(bytes)
     }
 }
 
@@ -69,7 +97,12 @@ fn framed(first: String, reply: &Reply, method: Method) -> Answer<'_> {
     }
     bytes.extend_from_slice(b"\r\n");
     let has_body = !is_bodiless && method != Method::Head;
-    Answer { head: bytes, body: if has_body { &reply.body } else { &[] } }
+    let body = match &reply.body {
+        _ if !has_body => Content::Bytes(&[]),
+        Body::Bytes(body) => Content::Bytes(body),
+        Body::File(part) => Content::File(part),
+    };
+    Answer { head: bytes, body }
 }
 
 fn line(bytes: &mut Vec<u8>, name: &str, value: &str) {
@@ -103,6 +136,6 @@ pub(super) fn refusal(error: &Error) -> Reply {
             ("Content-Type".into(), HeaderValue::new("text/plain; charset=utf-8")),
             ("Cache-Control".into(), HeaderValue::new("no-store")),
         ],
-        body,
+        body: Body::Bytes(body),
     }
 }

@@ -102,9 +102,9 @@ impl Output {
             return;
         }
         *is_written = true;
-        let bytes = Answer::cgi(reply, method).into_bytes();
         let mut output = std::io::stdout().lock();
-        if let Err(cause) = output.write_all(&bytes).and_then(|()| output.flush()) {
+        let written = Answer::cgi(reply, method).write_to(&mut output);
+        if let Err(cause) = written.and_then(|()| output.flush()) {
             log::debug!("reply not written: {cause}");
         }
     }

@@ -13,7 +13,7 @@ use crate::error::{Error, Kind};
 use crate::reply::Reply;
 use crate::request::{Method, RawRequest};
 
-use super::answer::{Answer, refusal};
+use super::answer::{Answer, Content, refusal};
 use super::environment::raw_request;
 use super::sockets::Listener;
 use super::watchdog::Client;
@@ -136,7 +136,11 @@ fn read(request: &mut Request<'_>, front: &Front) -> Result<Option<RawRequest>, 
 
 fn send(responder: &Responder, reply: &Reply, method: Method) {
     let answer = Answer::cgi(reply, method);
-    match responder.finish(&answer.head, answer.body) {
+    let finish = match answer.body {
+        Content::Bytes(body) => responder.finish(&answer.head, body),
+        Content::File(part) => responder.finish_reading(&answer.head, part.reader()),
+    };
+    match finish {
         Ok(Finish::Sent) => {}
         Ok(Finish::TooLate) => log::debug!("the request was answered before its handler ended"),
         Err(cause) => log::debug!("reply not sent: {cause}"),
@@ -152,7 +156,8 @@ struct FastCgiClient {
 impl Client for FastCgiClient {
     fn finish_now(&self, reply: &Reply) {
         let answer = Answer::cgi(reply, self.method);
-        match self.responder.finish_now(&answer.head, answer.body) {
+        let Content::Bytes(body) = answer.body else { return };
+        match self.responder.finish_now(&answer.head, body) {
             Ok(Finish::Sent | Finish::TooLate) => {}
             Err(cause) => log::debug!("reply at the deadline not sent: {cause}"),
         }

@@ -220,8 +220,7 @@ impl Connection {
         if !sent.begin() {
             return false;
         }
-        let bytes = Answer::http(reply, method, is_last).into_bytes();
-        (&*self.stream).write_all(&bytes).is_ok()
+        Answer::http(reply, method, is_last).write_to(&mut &*self.stream).is_ok()
     }
 
     fn hear(&mut self, front: &Front, is_loopback: bool) -> Result<Heard, Silence> {
@@ -462,9 +461,10 @@ struct PreviewClient {
 impl Client for PreviewClient {
     fn finish_now(&self, reply: &Reply) {
         if self.sent.begin() {
-            let bytes = Answer::http(reply, self.method, true).into_bytes();
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
-            let _ = send(&*self.stream, &bytes, flags);
+            if let Some(bytes) = Answer::http(reply, self.method, true).into_bytes() {
+                let _ = send(&*self.stream, &bytes, flags);
+            }
             let _ = self.stream.shutdown(Shutdown::Write);
         }
     }

@@ -1,10 +1,11 @@
 //! Replies: status, headers, bodies and the text formats of properties. Parses nothing.
 //!
-//! A reader meets [`Reply`] first, then [`property::Properties`] and the style that prints them. Each format of
-//! properties has its own file: `text`, `javascript`, `xml`, `json`.
+//! A reader meets [`Reply`] and its [`body::Body`] first, then [`property::Properties`] and the style that prints them.
+//! Each format of properties has its own file: `text`, `javascript`, `xml`, `json`.
 
 #![forbid(unsafe_code)]
 
+pub mod body;
 pub mod caching;
 pub mod date;
 mod javascript;
@@ -20,6 +21,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Kind};
 use crate::request::PropertyFormat;
+use body::Body;
 use property::{Properties, PropertyStyle};
 
 /// One header value: printable text without control bytes (G-12); the constructor is the only check.
@@ -75,7 +77,7 @@ pub struct Reply {
     /// Headers in the order they are sent, without `Content-Length`; `Content-Type` among them when there is a body.
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body; empty for 204 and 304.
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 impl Reply {

@@ -5,6 +5,7 @@ use std::time::SystemTime;
 
 use crate::request::{Asked, PropertyFormat, RequestCommands, XmlEncoding};
 
+use super::body::Body;
 use super::{HeaderValue, Reply, javascript, json, text, xml};
 
 /// Named values in the order they are printed (`U-prop-order`).
@@ -127,7 +128,7 @@ impl PropertyStyle {
             ("X-Content-Type-Options".into(), HeaderValue::new("nosniff")),
             ("Cache-Control".into(), HeaderValue::new("no-store")),
         ];
-        Reply { status, headers, body: body.into() }
+        Reply { status, headers, body: Body::Bytes(body.into()) }
     }
 
     /// The reply that holds `properties`, which nobody may keep.

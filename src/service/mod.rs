@@ -45,6 +45,7 @@ use crate::error::{Error, Kind, shown};
 use crate::limits::{Deadline, Limits};
 use crate::plan::PlanSettings;
 use crate::raster::Model;
+use crate::reply::body::Body;
 use crate::reply::property::{Properties, PropertyStyle};
 use crate::reply::{ErrorForm, ErrorStyle, HeaderValue, Reply, of_error};
 use crate::request::{
@@ -559,7 +560,7 @@ fn banner(now: SystemTime) -> Reply {
 
 fn options() -> Reply {
     let headers = vec![("Allow".into(), HeaderValue::new("GET, HEAD, POST"))];
-    Reply { status: 204, headers, body: Vec::new() }
+    Reply { status: 204, headers, body: Body::empty() }
 }
 
 /// Replies to POST are never cacheable (`U-post`).

@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::limits::Limits;
 use crate::plan::{Plan, Purpose};
 use crate::render;
+use crate::reply::body::Body;
 use crate::reply::caching::{self, Ttl};
 use crate::reply::date::http_date;
 use crate::reply::{HeaderValue, Reply};
@@ -35,7 +36,7 @@ impl Call<'_> {
         let mut reply = Reply {
             status: 200,
             headers: vec![("Content-Type".into(), HeaderValue::new(plan.output.mime))],
-            body: Vec::new(),
+            body: Body::empty(),
         };
         caching::add_ttl(&mut reply, ttl, self.now);
         let modified_ms = (prepared.attributes.use_last_modified).then(|| prepared.modified_ms());
@@ -50,7 +51,7 @@ impl Call<'_> {
         if ttl != Ttl::Never && self.is_unchanged(&reply, ttl, modified) {
             return Ok(caching::not_modified(reply));
         }
-        reply.body = self.served(prepared, &plan, &etag, caching)?.body;
+        reply.body = self.served(prepared, &plan, &etag, caching)?.body.into();
         Ok(reply)
     }
 

@@ -131,7 +131,7 @@ fn reply(answer: SecondaryAnswer) -> Result<Reply, Error> {
     if !answer.body.is_empty() && !headers.iter().any(|(name, _)| name.as_str() == "Content-Type") {
         headers.push(("Content-Type".into(), HeaderValue::new("application/octet-stream")));
     }
-    Ok(Reply { status: answer.status, headers, body: answer.body })
+    Ok(Reply { status: answer.status, headers, body: answer.body.into() })
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl<'a> Call<'a> {
         let mut reply = style.reply(200, body);
         reply.headers.retain(|(name, _)| name.as_str() != "Cache-Control");
         let limit = self.service.config.is.max_message_bytes;
-        if reply.body.len() as u64 > limit {
+        if reply.body.len() > limit {
             return Err(too_large(format!("reply of {} bytes", reply.body.len()), limit));
         }
         let ttl = ttl(attributes.non_img_expiration);

@@ -47,7 +47,7 @@ fn mark(site: &Site) -> usize {
 
 fn is_marked(reply: &Reply) -> bool {
     assert_eq!(reply.status, 200, "{}", text(reply));
-    reply.body == MARKER
+    *reply.body == *MARKER
 }
 
 fn by(method: Method, service: &Service, target: &str) -> Reply {
@@ -188,7 +188,7 @@ fn loadcache_fills_the_cache_and_tells_the_length() {
     assert_eq!(mark(&site), 1);
     assert!(is_marked(&get(&service, "a.png?wid=50")), "RQ-114 a later img is a hit");
     let own = get(&service, "a.png?wid=50&cache=update");
-    assert_eq!(own.body.len(), loaded, "RQ-114 the length is that of the reply");
+    assert_eq!(own.body.len(), loaded as u64, "RQ-114 the length is that of the reply");
     assert_eq!(mark(&site), 1);
     let reply = get(&service, "a.png?wid=50&req=loadcache");
     assert_eq!(property(&reply, "image.length"), Some(MARKER.len().to_string()), "from the entry");
@@ -213,7 +213,7 @@ fn u_save_cache_a_save_takes_what_is_there() {
     };
     let rendered = save("");
     let plain = get(&service, "a.png?wid=50");
-    assert!(rendered == plain.body, "the bytes are those of a reply");
+    assert!(rendered == *plain.body, "the bytes are those of a reply");
     assert_eq!(mark(&site), 1, "a save stores nothing");
     assert_eq!(save(""), MARKER, "U-save-cache");
     assert_eq!(save("&cache=validate"), MARKER, "U-save-cache validate");
@@ -227,7 +227,7 @@ fn u_save_cache_a_save_takes_what_is_there() {
             let saved = get(&service, &format!("{target}&req=saveToFile&name=a.jpg{query}"));
             assert_eq!(saved.status, 200, "{format}: {}", text(&saved));
             let saved = fs::read(site.path("saved/web/a.jpg")).expect("a file");
-            assert!(saved == reply.body, "{format}{query}: the same bytes");
+            assert!(saved == *reply.body, "{format}{query}: the same bytes");
         }
     }
 }

@@ -13,7 +13,7 @@ fn printed(properties: &Properties, format: PropertyFormat, id: &str) -> String 
     let req = Req { kind: ReqType::Props, format: Some(format), encoding: XmlEncoding::Utf8 };
     let asked = Asked { req, handler: None, id: Some(id.to_owned()) };
     let reply = PropertyStyle::of(&asked).properties(properties, UNIX_EPOCH);
-    String::from_utf8(reply.body).expect("UTF-8")
+    String::from_utf8(reply.body.to_vec()).expect("UTF-8")
 }
 
 /// One `java.util.Properties` value: escapes, and nothing that would end the line.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use imprint::reply::body::Body;
 use imprint::request::{Method, RawRequest, http_date_seconds};
 
 use super::*;
@@ -137,7 +138,7 @@ fn an_etag_confirms_what_the_client_has() {
 fn an_etag_changes_with_every_byte_that_changes() {
     let site = shop();
     let service = site.service();
-    let mut seen: Vec<(String, String, Vec<u8>)> = Vec::new();
+    let mut seen: Vec<(String, String, Body)> = Vec::new();
     for query in [
         "",
         "wid=51",

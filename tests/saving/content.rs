@@ -134,7 +134,7 @@ fn webp_with_markers(plain: &[u8]) -> Vec<u8> {
 #[test]
 fn nothing_of_a_source_but_its_pixels_is_saved() {
     let scene = Scene::new();
-    let delivered = |query: &str| scene.get(&format!("photo.png?wid=60&{query}")).body;
+    let delivered = |query: &str| scene.get(&format!("photo.png?wid=60&{query}")).body.to_vec();
     let sources = [
         ("s.png", png_with_markers()),
         ("s.jpg", jpeg_with_markers()),

@@ -19,7 +19,7 @@ fn parallel_saves_to_one_name_leave_one_whole_file() {
     let mut expected = BTreeMap::new();
     for &wid in &images {
         let image = scene.get(&format!("photo.png?wid={wid}&hei=11&fit=stretch&fmt=png"));
-        expected.insert(wid, image.body);
+        expected.insert(wid, image.body.to_vec());
     }
     thread::scope(|scope| {
         let scene = &scene;
@@ -57,7 +57,7 @@ fn the_same_save_twice_at_once_succeeds_twice() {
                 .count()
         });
         assert!(done == least || done == 2 && least == 2, "{id}: {done}");
-        assert_eq!(fs::read(scene.saved("a.png")).expect(id), delivered, "{id}");
+        assert_eq!(fs::read(scene.saved("a.png")).expect(id), *delivered, "{id}");
     }
 }
 

@@ -54,7 +54,7 @@ impl Stage {
 
     fn is_same(&self, answer: &Answer, target: &[u8]) -> bool {
         let direct = self.direct(target);
-        answer.status == direct.status && (direct.status != 200 || answer.body == direct.body)
+        answer.status == direct.status && (direct.status != 200 || answer.body == *direct.body)
     }
 }
 
@@ -142,7 +142,7 @@ fn keeps_status_length_and_body(stage: &Stage) {
         // Properties tell the time.
         let is_text = answer.text().starts_with("#S7Z");
         let direct = stage.direct(target.as_bytes());
-        assert!(is_text || answer.body == direct.body, "our own body arrives: {name}");
+        assert!(is_text || answer.body == *direct.body, "our own body arrives: {name}");
     }
     let big = front.get("/is/image/wide.png?fmt=tif");
     assert!(big.body.len() > 4_000_000, "{} bytes", big.body.len());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use imprint::error::Error;
 use imprint::gateway::{Address, Ending, Handlers, Protocol, Settings, Stop, Worker, open};
 use imprint::limits::Deadline;
+use imprint::reply::body::Body;
 use imprint::reply::{HeaderValue, Reply};
 use imprint::request::{RawRequest, Target};
 
@@ -93,7 +94,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A reply of plain text.
 pub fn text(status: u16, body: impl Into<Vec<u8>>) -> Reply {
     let headers = vec![("Content-Type".into(), HeaderValue::new("text/plain"))];
-    Reply { status, headers, body: body.into() }
+    Reply { status, headers, body: Body::Bytes(body.into()) }
 }
 
 /// Handlers with `answer`; the reply at the deadline is `403 timed out`.
