@@ -191,7 +191,7 @@ fn render_answers_objects_paths_and_urls() {
         err(&save)
     );
     let content = run(&["render", "-c", &conf, "/is/content/x"]);
-    assert!(err(&content).contains("Not supported"), "{}", err(&content));
+    assert!(err(&content).contains("Content not found"), "{}", err(&content));
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod codec_jpeg_encode;
 mod codec_jpeg_scan;
 mod codec_webp;
 mod colors;
+mod content;
 mod corpus;
 mod explain;
 mod fastcgi;

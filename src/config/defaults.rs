@@ -128,6 +128,8 @@ impl Default for OwnSettings {
             max_query_bytes: 65_536,
             sendfile: Sendfile::Off,
             sendfile_prefix: "/_imprint/".to_owned(),
+            content_types: Vec::new(),
+            content_sandbox: true,
             default_upscale: false,
             usm_radius_scaling: true,
             missing_status: 403,

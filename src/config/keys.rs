@@ -159,7 +159,7 @@ pub static KEYS: &[Key] = &[
     key("PS", "allowDefaultCatalogRequests", &["PS.allowDefaultCatalogRequsts"], |c, v| {
         put(&mut c.ps.allow_default_catalog_requests, value::flag(v))
     }),
-    later("PS", "staticContent.rootPaths", &["PS.staticContent.rootPath"], |c, v| {
+    key("PS", "staticContent.rootPaths", &["PS.staticContent.rootPath"], |c, v| {
         put(&mut c.ps.static_content_root_paths, value::paths(v))
     }),
     key("PS", "errorRedirect.rootUrl", &[], |c, v| {
@@ -258,9 +258,15 @@ pub static KEYS: &[Key] = &[
     key("imprint", "prefix.content", &[], |c, v| {
         put(&mut c.imprint.prefix_content, value::url_path(v, false))
     }),
-    later("imprint", "sendfile", &[], |c, v| put(&mut c.imprint.sendfile, value::sendfile(v))),
-    later("imprint", "sendfilePrefix", &[], |c, v| {
+    key("imprint", "sendfile", &[], |c, v| put(&mut c.imprint.sendfile, value::sendfile(v))),
+    key("imprint", "sendfilePrefix", &[], |c, v| {
         put(&mut c.imprint.sendfile_prefix, value::url_path(v, true))
+    }),
+    key("imprint", "contentTypes", &[], |c, v| {
+        put(&mut c.imprint.content_types, value::content_types(v))
+    }),
+    key("imprint", "contentSandbox", &[], |c, v| {
+        put(&mut c.imprint.content_sandbox, value::flag(v))
     }),
     key("imprint", "defaultUpscale", &[], |c, v| {
         put(&mut c.imprint.default_upscale, value::flag(v))

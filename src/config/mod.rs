@@ -200,6 +200,10 @@ pub struct OwnSettings {
     pub sendfile: Sendfile,
     /// `sendfilePrefix`: internal location of `x-accel`, default `/_imprint/`.
     pub sendfile_prefix: String,
+    /// `contentTypes`: suffixes of static files in lower case and their types, which go before the built-in ones.
+    pub content_types: Vec<(String, String)>,
+    /// `contentSandbox`: whether HTML, XML and JavaScript of static content are sandboxed, default true.
+    pub content_sandbox: bool,
     /// `defaultUpscale`, default false (U022).
     pub default_upscale: bool,
     /// `usmRadiusScaling`, default true (U121).

@@ -209,6 +209,28 @@ pub fn sendfile(text: &str) -> Parsed<Sendfile> {
     }
 }
 
+/// `.suffix type/subtype`, separated by `;`, or nothing. Suffixes in lower case.
+pub fn content_types(text: &str) -> Parsed<Vec<(String, String)>> {
+    let is_token = |word: &str| {
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&byte);
+        !word.is_empty() && word.bytes().all(is_plain)
+    };
+    let entries = text.split(';').map(str::trim).filter(|entry| !entry.is_empty());
+    entries
+        .map(|entry| {
+            let (suffix, mime) = entry.split_once([' ', '\t'])?;
+            let suffix = suffix.strip_prefix('.').filter(|suffix| {
+                !suffix.is_empty() && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            })?;
+            let mime = mime.trim();
+            let (kind, subtype) = mime.split_once('/')?;
+            let is_type = is_token(kind) && is_token(subtype);
+            is_type.then(|| (suffix.to_ascii_lowercase(), mime.to_owned()))
+        })
+        .collect::<Option<Vec<_>>>()
+        .ok_or_else(|| "entries such as .vtt text/vtt, separated by ;".to_owned())
+}
+
 /// `text` or `json`.
 pub fn log_format(text: &str) -> Parsed<LogFormat> {
     match text.to_ascii_lowercase().as_str() {

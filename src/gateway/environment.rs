@@ -118,6 +118,8 @@ fn header(headers: &mut RequestHeaders, name: &[u8], value: &[u8]) -> Result<(),
     let (slot, is_list) = match name {
         b"HTTP_IF_NONE_MATCH" => (&mut headers.if_none_match, true),
         b"HTTP_IF_MODIFIED_SINCE" => (&mut headers.if_modified_since, false),
+        b"HTTP_RANGE" => (&mut headers.range, false),
+        b"HTTP_IF_RANGE" => (&mut headers.if_range, false),
         b"HTTP_ACCEPT" => (&mut headers.accept, true),
         b"HTTP_ORIGIN" => (&mut headers.origin, false),
         b"HTTP_REFERER" => (&mut headers.referer, false),

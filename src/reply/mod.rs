@@ -7,6 +7,7 @@
 
 pub mod body;
 pub mod caching;
+pub mod content_type;
 pub mod date;
 mod javascript;
 pub mod json;
@@ -94,6 +95,7 @@ impl Reply {
             405 => "Method Not Allowed",
             413 => "Content Too Large",
             414 => "URI Too Long",
+            416 => "Range Not Satisfiable",
             500 => "Internal Server Error",
             503 => "Service Unavailable",
             _ => "Status",
@@ -158,6 +160,11 @@ impl Reply {
         };
         self.headers.retain(|(own, _)| !is_same(own));
         self.headers.push((name, HeaderValue::new(value)));
+    }
+
+    /// Adds a header that the reply has not yet.
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.headers.push((name.into(), HeaderValue::new(value)));
     }
 
     /// The value of a header, by its name as sent.

@@ -10,6 +10,7 @@ use std::net::IpAddr;
 
 mod commands;
 mod conditional;
+mod content;
 mod disguise;
 mod expand;
 mod format;
@@ -19,6 +20,7 @@ mod operations;
 mod path;
 mod placement;
 mod query;
+mod range;
 mod req;
 mod resolve;
 mod table;
@@ -29,6 +31,7 @@ pub use commands::{
     EffectCommands, LayerCommands, LayerSource, PictureCommands, RequestCommands, ViewCommands,
 };
 pub use conditional::http_date_seconds;
+pub use content::{ContentCommands, ContentKind};
 pub use disguise::{lock_sum, revealed, split_lock, unlocked};
 pub use expand::{Surroundings, expand_macros, substitute};
 pub use format::{
@@ -46,6 +49,7 @@ pub use placement::{
     PerspectiveSampling, Place, SizeArg, TextAttr, TextResMode, Unit, ViewRect, WordWrap,
 };
 pub use query::{Modifier, Origin, decode_value, last_value, query_text, split};
+pub use range::ByteRange;
 pub use req::{
     Asked, CacheControl, DefaultImage, INVALID_TIMEOUT, PropertyFormat, Req, ReqType, XmlEncoding,
 };
@@ -251,6 +255,10 @@ pub struct RequestHeaders {
     pub if_none_match: Option<Vec<u8>>,
     /// `If-Modified-Since`.
     pub if_modified_since: Option<Vec<u8>>,
+    /// `Range`.
+    pub range: Option<Vec<u8>>,
+    /// `If-Range`.
+    pub if_range: Option<Vec<u8>>,
     /// `Accept`.
     pub accept: Option<Vec<u8>>,
     /// `Origin`.

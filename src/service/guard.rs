@@ -10,7 +10,8 @@ use crate::catalog::{
 };
 use crate::error::{Error, Kind};
 use crate::request::{
-    Located, Prefixes, Target, TextLimits, query_text, revealed, split_lock, split_target, unlocked,
+    Context, Located, Prefixes, Target, TextLimits, query_text, revealed, split_lock, split_target,
+    unlocked,
 };
 
 /// A request after its rules: what is parsed, and what the rules decided.
@@ -65,8 +66,13 @@ pub(super) fn guarded(arrived: Arrived<'_>, preliminary: &Main<'_, '_>) -> Resul
         Some(_) => format!("{path}?{query_before_rules}"),
         None => path.clone(),
     };
+    let (context, prefix) = match arrived.located.context {
+        Context::Image => (RuleContext::Image, Some(&arrived.prefixes.image)),
+        Context::Content => (RuleContext::Static, Some(&arrived.prefixes.content)),
+        Context::Render => (RuleContext::Render, arrived.prefixes.render.as_ref()),
+    };
     let applied = match preliminary.catalog.rules() {
-        Some(rules) => rules.apply(&subject, RuleContext::Image, arrived.client)?,
+        Some(rules) => rules.apply(&subject, context, arrived.client)?,
         None => crate::catalog::Applied { text: subject, ..Default::default() },
     };
     if !applied.replaces_address_filter {
@@ -106,7 +112,8 @@ pub(super) fn guarded(arrived: Arrived<'_>, preliminary: &Main<'_, '_>) -> Resul
     if !applied.is_changed {
         return Ok(guarded);
     }
-    let target = format!("{}/{}", arrived.prefixes.image, applied.text);
+    let prefix = prefix.map(String::as_str).unwrap_or_default();
+    let target = format!("{prefix}/{}", applied.text);
     let located =
         split_target(&Target::Raw(target.into_bytes()), arrived.prefixes, arrived.limits)?;
     let query = query_text(located.query.as_deref().unwrap_or_default());

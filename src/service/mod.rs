@@ -6,7 +6,8 @@
 //! with an image, `instead` with one in its place, `saving` saves it; `properties` answers the property types of images
 //! and catalogs, `records` those of a record's own texts, `maps` image maps, `sets` and `bitrates` those of media sets and
 //! videos, `validators` makes versions, ETags and cache keys, `cached` asks the reply cache first. `remote` fetches
-//! foreign sources, `redirect` asks a second server about errors.
+//! foreign sources, `redirect` asks a second server about errors. `content` answers for static content, `delivery` sends
+//! its files.
 
 #![forbid(unsafe_code)]
 
@@ -14,6 +15,8 @@ pub mod admission;
 mod bitrates;
 mod cached;
 mod call;
+mod content;
+mod delivery;
 mod explain;
 mod guard;
 mod instead;
@@ -30,6 +33,7 @@ mod scene;
 mod set_objects;
 mod set_walk;
 mod sets;
+mod static_files;
 mod texts;
 mod validators;
 
@@ -59,6 +63,7 @@ use admission::{Admission, AdmissionLimits};
 use call::{Call, MainObject};
 pub use explain::{ExplainedCommand, ExplainedLayer, ExplainedPlan, Explanation};
 use guard::Arrived;
+use static_files::StaticRoots;
 
 /// Everything that requests share: settings, catalogs, roots, save folder, reply cache, admission.
 pub struct Service {
@@ -67,6 +72,7 @@ pub struct Service {
     roots: Roots,
     remote: Remote,
     secondary: Option<Secondary>,
+    static_roots: StaticRoots,
     saves: SaveFolder,
     cache: ReplyCache,
     admission: Admission,
@@ -145,6 +151,8 @@ impl Service {
         let roots = Roots::open(&config.is.root_paths, root_settings(&config))?;
         let remote = Remote::new(remote::settings(&config, &limits))?;
         let secondary = redirect::secondary(&config, &remote);
+        let static_paths = &config.ps.static_content_root_paths;
+        let static_roots = StaticRoots::open(static_paths, root_settings(&config))?;
         let saves = saving::open_folder(&config);
         if let Some(reason) = saves.disabled_reason() {
             log::info!("saving to file is disabled: {reason}");
@@ -170,6 +178,7 @@ impl Service {
             roots,
             remote,
             secondary,
+            static_roots,
             saves,
             cache,
             admission,
@@ -233,9 +242,7 @@ impl Service {
         };
         let served = match located.context {
             Context::Image => self.image_context(raw, &located, deadline, now),
-            Context::Content => {
-                Err(Error::new(Kind::Unsupported, "static content is not served by this build"))
-            }
+            Context::Content => self.content_context(raw, &located, deadline, now),
             Context::Render => {
                 Err(Error::new(Kind::UnknownContext, "image rendering is not served by this build"))
             }
@@ -457,16 +464,20 @@ impl Call<'_> {
             return;
         }
         let path = self.path_object().ok().flatten();
-        let variables = self.variables(path.as_ref());
-        for header in headers {
-            let name = with_variables(&header.name, &variables);
-            let value = with_variables(&header.value, &variables);
-            reply.add_rule_header(&name, &value, header.action == HeaderAction::Add);
-        }
+        add_headers(reply, headers, &self.variables(path.as_ref()));
     }
 
     fn text_reply(&self, properties: &Properties) -> Reply {
         Reply::text(200, properties.to_text(self.now))
+    }
+}
+
+/// Adds headers of rules, with variables in their place.
+fn add_headers(reply: &mut Reply, headers: &[RuleHeader], variables: &[(String, String)]) {
+    for header in headers {
+        let name = with_variables(&header.name, variables);
+        let value = with_variables(&header.value, variables);
+        reply.add_rule_header(&name, &value, header.action == HeaderAction::Add);
     }
 }
 

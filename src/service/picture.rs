@@ -9,7 +9,6 @@ use crate::reply::body::Body;
 use crate::reply::caching::{self, Ttl};
 use crate::reply::date::http_date;
 use crate::reply::{HeaderValue, Reply};
-use crate::request::{Method, http_date_seconds};
 
 use super::admission::{Class, Cost, Permit};
 use super::cached::Caching;
@@ -57,19 +56,7 @@ impl Call<'_> {
 
     /// Whether the client's copy is still the one it would get (`requests.md` 24.2).
     pub(super) fn is_unchanged(&self, reply: &Reply, ttl: Ttl, modified: Option<i64>) -> bool {
-        let headers = &self.raw.headers;
-        if self.raw.method == Method::Post {
-            return false;
-        }
-        let is_conditional = headers.if_none_match.is_some() || headers.if_modified_since.is_some();
-        if ttl == Ttl::Forever && is_conditional {
-            return true;
-        }
-        if let Some(tags) = &headers.if_none_match {
-            return reply.header("ETag").is_some_and(|etag| caching::matches_etag(tags, etag));
-        }
-        let since = headers.if_modified_since.as_deref().and_then(http_date_seconds);
-        since.zip(modified).is_some_and(|(since, modified)| modified <= since)
+        validators::is_unchanged(self.raw, reply, ttl, modified)
     }
 
     /// Waits until the plan may run.

@@ -168,7 +168,7 @@ fn parsed_properties(text: &str) -> Properties {
 }
 
 /// User data are properties if they hold an `=`; else one value of that name (`U-userdata-nonprop`).
-fn user_data_properties(text: &str) -> Properties {
+pub(super) fn user_data_properties(text: &str) -> Properties {
     if text.contains('=') {
         return parsed_properties(text);
     }

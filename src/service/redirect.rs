@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::error::{Error, Kind, shown};
 use crate::limits::Deadline;
 use crate::reply::{HeaderName, HeaderValue, Reply};
-use crate::request::{Located, Method, RawRequest, Target};
+use crate::request::{Context, Located, Method, RawRequest, Target};
 use crate::source::{Remote, Secondary, SecondaryAnswer, SecondaryQuestion, SecondarySettings};
 
 use super::{Call, Service};
@@ -84,7 +84,11 @@ impl Service {
         error: &Error,
         deadline: &Deadline,
     ) -> Option<Reply> {
-        let mut target = format!("{}/{}", self.prefixes.image, located.object_encoded).into_bytes();
+        let prefix = match located.context {
+            Context::Content => &self.prefixes.content,
+            Context::Image | Context::Render => &self.prefixes.image,
+        };
+        let mut target = format!("{prefix}/{}", located.object_encoded).into_bytes();
         if let Some(query) = &located.query {
             target.push(b'?');
             target.extend_from_slice(query);

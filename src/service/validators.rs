@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 use crate::cache::Key;
 use crate::catalog::ImageRecord;
 use crate::plan::Plan;
+use crate::reply::Reply;
+use crate::reply::caching::{self, Ttl};
 use crate::reply::property::{Properties, PropertyStyle};
+use crate::request::{Method, RawRequest, http_date_seconds};
 use crate::source::{Identity, SourceFile};
 
 use super::prepare::Prepared;
@@ -177,6 +180,35 @@ pub(super) fn metadata_version(record: Option<&ImageRecord<'_>>) -> String {
             short(hash)
         }
     }
+}
+
+/// The strong ETag of a static file: its size and modification time.
+pub(super) fn of_file(file: &SourceFile) -> String {
+    let mut hash = Hash::new();
+    add_source(&mut hash, file.identity());
+    format!("\"{}\"", hash.text())
+}
+
+/// Whether the client's copy is still the one it would get (`requests.md` 24.2); `modified` in seconds since 1970.
+pub(super) fn is_unchanged(
+    raw: &RawRequest,
+    reply: &Reply,
+    ttl: Ttl,
+    modified: Option<i64>,
+) -> bool {
+    let headers = &raw.headers;
+    if raw.method == Method::Post {
+        return false;
+    }
+    let is_conditional = headers.if_none_match.is_some() || headers.if_modified_since.is_some();
+    if ttl == Ttl::Forever && is_conditional {
+        return true;
+    }
+    if let Some(tags) = &headers.if_none_match {
+        return reply.header("ETag").is_some_and(|etag| caching::matches_etag(tags, etag));
+    }
+    let since = headers.if_modified_since.as_deref().and_then(http_date_seconds);
+    since.zip(modified).is_some_and(|(since, modified)| modified <= since)
 }
 
 /// The ETag of a text that is sent as it stands.

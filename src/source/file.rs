@@ -54,6 +54,11 @@ impl SourceFile {
         Ok(SourceFile { file, identity })
     }
 
+    /// The open file itself, to be sent as it is.
+    pub fn into_file(self) -> File {
+        self.file
+    }
+
     /// The state of the file when it was opened.
     pub fn identity(&self) -> Identity {
         self.identity

@@ -59,7 +59,7 @@ fn each_situation_has_its_status() {
         ("RQ-002 render", &site, "/ir/render/x", 404),
         ("RQ-002 agm", &site, "/is/agm/x", 404),
         ("RQ-002 alias", &site, "/is/static/x", 404),
-        ("content is not served yet", &site, "/is/content/x", 403),
+        ("static content without an item", &site, "/is/content/x", 403),
         ("path too long", &site, &long_path, 414),
         ("query too long", &site, &long_query, 414),
         ("no default catalog", &no_default, "a.png", 503),
