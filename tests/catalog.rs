@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use imprint::catalog::{
-    Catalog, CatalogStore, Catalogs, Expiration, Found, FoundStatic, Main, Profile, PropertyText,
+    Catalog, CatalogStore, Catalogs, Expiration, Found, FoundStatic, Profile, PropertyText,
     SourcePath, Suffixes, check,
 };
 use imprint::codec::Chroma;

@@ -199,7 +199,7 @@ fn objects_are_found_under_their_translated_ids() {
     assert_eq!(profile, Profile::File(rgb), "RQ-048 profiles are not translated");
     let ids = |path: &str| {
         let elements = elements(path);
-        let main: Main<'_, '_> = catalogs.main(&elements, true).unwrap();
+        let main = catalogs.main(&elements, true).unwrap();
         catalogs.translations(&main).map(|ids| ids.join(",")).map_err(|error| error.kind())
     };
     for (name, path, expected) in [

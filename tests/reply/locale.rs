@@ -1,6 +1,7 @@
 //! `locale=` through the whole pipeline: which records answer, and what is refused.
 
 use super::*;
+use crate::support::pictures::{decoded, pixel};
 use crate::support::site::{get, property};
 
 /// A shop whose records have German and French versions, known apart by their files.
@@ -129,4 +130,95 @@ fn a_locale_without_rule_is_refused() {
     assert!(text(&properties).starts_with('#'), "in the form of its type: {}", text(&properties));
     let saved = std::fs::read_dir(site.path("saved/web")).expect("the folder").count();
     assert_eq!(saved, 0);
+}
+
+#[test]
+fn every_reference_to_a_record_is_translated() {
+    let site = translated("");
+    let records = "Id\tPath\tModifier\nword\ta.png\t\nword_D\tm.png\t\nframe\t\tsize=30,20&color=ff0000\n\
+                   frame_D\t\tsize=20,30&color=ff0000\nfall\ta.png\t\nfall_D\tm.png\t\n\
+                   mark\t\tsize=8,8&color=00ff00\nmark_D\t\tsize=8,8&color=0000ff\n";
+    site.write("catalogs/words.txt", records);
+    let ini = "RootId=shop\nCatalogFile=words.txt\nLocaleMap=de,_D,|,\n";
+    let mut count = 0;
+    for (name, more, target, german, other) in [
+        ("RQ-048 template=", "", "shop?template=frame&fmt=png", (20, 30), (30, 20)),
+        ("RQ-048 mask=", "", "shop?src=word&mask=word&wid=20&fmt=png", (20, 20), (20, 15)),
+        ("RQ-048 nested", "", "shop?src=is{shop/word?wid=40}&wid=20&fmt=png", (20, 20), (20, 15)),
+        ("RQ-048 defaultImage=", "", "shop/none?defaultImage=fall&wid=20", (20, 20), (20, 15)),
+        (
+            "RQ-048 CX-14 DefaultImage",
+            "DefaultImage=fall\n",
+            "shop/none?wid=20",
+            (20, 20),
+            (20, 15),
+        ),
+    ] {
+        site.write("catalogs/shop.ini", format!("{ini}{more}"));
+        let service = site.service();
+        for (locale, expected) in [("de", german), ("ja", other)] {
+            let reply = get(&service, &format!("{target}&locale={locale}"));
+            assert_eq!(size(&reply), expected.into(), "{name}: {target} {locale}");
+            count += 1;
+        }
+    }
+    assert_eq!(count, 10);
+    site.write("catalogs/shop.ini", format!("{ini}Watermark=mark\n"));
+    let service = site.service();
+    for (locale, expected) in [("de", [0, 0, 255]), ("ja", [0, 255, 0])] {
+        let target = format!("shop?size=40,40&color=ffffff&fmt=png&locale={locale}");
+        let drawn = decoded(&get(&service, &target).body);
+        assert_eq!(pixel(&drawn, 20, 20), expected, "RQ-048 watermark {locale}");
+    }
+}
+
+#[test]
+fn strings_of_records_are_those_of_the_locale() {
+    let site = shop();
+    site.write(
+        "catalogs/shop.ini",
+        "RootId=shop\nCatalogFile=words.txt\nLocaleMap=nl,_N,|de,_D,|,\nLocaleStrMap=en,E|nl,N|de,D|,\n",
+    );
+    let strings = "val1=111??str1=Default1^loc=N^Dutch1^loc=D^German1??val2=value2??\
+                   str2=^loc=E^English2^loc=N^Dutch2^loc=D^German2??str3=Default3^loc=N^Dutch3^loc=D^German3";
+    let targets =
+        "Target.1.rect=0,0,9,9??Target.1.label=Toe^loc=N^Teen??Target.1.userData=^loc=N^x";
+    site.write(
+        "catalogs/words.txt",
+        format!(
+            "Id\tPath\tUserData\tTargets\tImageSet\nitem\ta.png\t{strings}\t{targets}\ta;{{0xff0000Red^loc=N^Rood}}\n\
+             item_D\ta.png\tplain\t\t\n"
+        ),
+    );
+    let service = site.service();
+    let mut count = 0;
+    for (name, target, expected) in [
+        (
+            "CX-23 RQ-152",
+            "shop/item?req=userdata&locale=nl",
+            "val1=111\r\nstr1=Dutch1\r\nval2=value2\r\nstr2=Dutch2\r\nstr3=Dutch3\r\n",
+        ),
+        (
+            "CX-24",
+            "shop/item?req=userdata&locale=ja",
+            "val1=111\r\nstr1=Default1\r\nval2=value2\r\nstr2=\r\nstr3=Default3\r\n",
+        ),
+        ("another record of the locale", "shop/item?req=userdata&locale=de", "plain\r\n"),
+        (
+            "RQ-152 targets",
+            "shop/item?req=targets&locale=nl",
+            "Target.1.rect=0,0,9,9\r\nTarget.1.label=Teen\r\nTarget.1.userData=x\r\n",
+        ),
+        ("RQ-152 image set", "shop/item?req=imageset&locale=nl", "a;{0xff0000Rood}\r\n"),
+        ("RQ-152 image set, default", "shop/item?req=imageset&locale=ja", "a;{0xff0000Red}\r\n"),
+    ] {
+        assert_eq!(text(&get(&service, target)), expected, "{name}: {target}");
+        count += 1;
+    }
+    assert_eq!(count, 6);
+    for locale in ["nl", "de", "ja"] {
+        let reply = get(&service, &format!("shop/item?req=xlate&locale={locale}"));
+        let ids = property(&reply, "xlate.translatedIds");
+        assert_eq!(ids.as_deref(), Some("item,item_D"), "CX-29 U-xlate {locale}");
+    }
 }
