@@ -14,6 +14,7 @@ pub mod confined;
 pub mod error;
 pub mod gateway;
 pub mod geometry;
+pub mod journal;
 pub mod limits;
 pub mod plan;
 pub mod raster;

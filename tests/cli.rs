@@ -248,7 +248,7 @@ fn check_names_every_fault_with_its_place() {
     assert!(!text.contains("error:") && !text.contains("warning:"), "{text}");
 
     let site = Site::with(
-        "Nosuch=1\n[IS]\nMaxSavePixels=many\nRootPath=images;nowhere\n[imprint]\nlogFormat=json\nusmRadiusScaling=true\n\
+        "Nosuch=1\n[IS]\nMaxSavePixels=many\nRootPath=images;nowhere\n[imprint]\nsendfile=x-accel\nusmRadiusScaling=true\n\
          missingStatus=500\n[TC]\nciphers=x\n",
         "SavePath=nowhere\nDefaultPix=x\nNosuch=1\nWatermark=mark\nRequestLock=0\nErrorImage=err\n",
     );
@@ -267,7 +267,7 @@ fn check_names_every_fault_with_its_place() {
         "imprint.conf:6: error: found Nosuch, expected a setting of section [PS]",
         "imprint.conf:8: error: MaxSavePixels is many, expected a whole number of millions, 1 to 1000000",
         "imprint.conf: warning: RootPath is nowhere, which is no folder; no source is found there",
-        "imprint.conf:11: note: logFormat is read, but not carried out yet",
+        "imprint.conf:11: note: sendfile is read, but not carried out yet",
         "imprint.conf:13: error: missingStatus is 500, expected 403 or 404",
         "imprint.conf:15: note: ciphers is not used: it belongs to the web server",
         "catalogs/default.ini:1: warning: SavePath is nowhere, which is no folder in SaveDirectory; nothing can be saved",

@@ -17,6 +17,7 @@ mod faults;
 mod formats;
 mod fuzz;
 mod golden;
+mod journal;
 mod layers;
 mod limits;
 mod maps;

@@ -14,7 +14,7 @@ const ROWS: [&[&str]; 11] = [
     &["plan"],
     &["source", "cache", "save"],
     &["render", "reply"],
-    &["service"],
+    &["service", "journal"],
     &["gateway"],
     &["cli"],
 ];

@@ -99,7 +99,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// What a request and the cache had to do with each other (`%{CacheUse}r`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum CacheUse {
     /// The reply was there.
     Reused,
@@ -109,9 +109,12 @@ pub enum CacheUse {
     Updated,
     /// The reply was there and `cache=validate` asked whether it still holds.
     Validated,
+    /// A second server answered instead (error redirect).
+    Remote,
     /// The cache is switched off, by settings or by the request, or could not store the reply.
     Ignored,
     /// Not applicable.
+    #[default]
     Undefined,
 }
 
@@ -123,6 +126,7 @@ impl CacheUse {
             CacheUse::Created => "CREATED",
             CacheUse::Updated => "UPDATED",
             CacheUse::Validated => "VALIDATED",
+            CacheUse::Remote => "REMOTE",
             CacheUse::Ignored => "IGNORED",
             CacheUse::Undefined => "UNDEFINED",
         }

@@ -32,7 +32,7 @@ pub(super) type Stamps = BTreeMap<String, Stamp>;
 /// One data file as it was read.
 #[derive(Clone, Debug)]
 pub(super) struct Part {
-    path: PathBuf,
+    pub(super) path: PathBuf,
     stamp: Stamp,
     columns: &'static Columns,
     pub(super) table: Arc<Table>,

@@ -27,6 +27,7 @@ mod resolve;
 mod rule_file;
 mod rules;
 mod scan;
+mod sources;
 mod store;
 mod table;
 mod value;
@@ -44,6 +45,7 @@ pub use record::{FontRecord, ImageRecord, PropertyText, RecordKind, StaticRecord
 pub use rules::{
     Applied, HeaderAction, OnMatch, Overrides, Replace, RuleContext, RuleHeader, RuleSet,
 };
+pub use sources::NamedSource;
 pub use store::CatalogStore;
 
 /// One catalog: its attributes and tables, unchanging.

@@ -5,6 +5,7 @@
 mod check;
 mod demo;
 mod explain;
+mod images;
 mod render;
 mod serve;
 
@@ -16,6 +17,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::Address;
 use crate::gateway::{Start, start};
+use crate::journal;
 
 /// Exit status of success.
 pub const DONE: u8 = 0;
@@ -53,8 +55,9 @@ enum Command {
         after_help = "Example: imprint render -c site/imprint.conf 'shop/shoe?wid=200' -o shoe.jpg"
     )]
     Render(Render),
-    /// Report every fault of settings and catalogs, with file and line.
-    #[command(after_help = "Example: imprint check -c site/imprint.conf --json")]
+    /// Report every fault of settings and catalogs, or of images.
+    #[command(after_help = "Example: imprint check -c site/imprint.conf --json\n         \
+                      imprint check --images --read-pixels photo.jpg")]
     Check(Check),
     /// Show how a request resolves: commands, origins, plan, cost.
     #[command(
@@ -68,7 +71,7 @@ enum Command {
 
 #[derive(Debug, clap::Args)]
 struct Settings {
-    /// Settings file; see imprint --help for the usual places.
+    /// Settings file; see imprint --help.
     #[arg(short = 'c', long = "config", value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -106,6 +109,48 @@ struct Check {
     /// Report as JSON.
     #[arg(long)]
     json: bool,
+    /// Check source files instead.
+    #[arg(long)]
+    images: bool,
+    /// Check the files that catalog records name.
+    #[arg(long, requires = "images")]
+    sources: bool,
+    /// Accept every type that is read, the default.
+    #[arg(long, requires = "images", hide = true)]
+    any: bool,
+    /// Accept any, jpeg or ptif; may be repeated.
+    #[arg(
+        long = "type",
+        value_name = "TYPE",
+        requires = "images",
+        value_enum,
+        hide_possible_values = true
+    )]
+    types: Vec<images::Type>,
+    /// Decode all pixels, not only the header.
+    #[arg(long, requires = "images")]
+    read_pixels: bool,
+    /// Look into embedded color profiles.
+    #[arg(long, requires = "images")]
+    validate_color_profile: bool,
+    /// Refuse more than 8 bits a component.
+    #[arg(long = "reject-16-bit", requires = "images")]
+    reject_16_bit: bool,
+    /// Check the files listed there, one a line.
+    #[arg(long, value_name = "FILE", requires = "images", conflicts_with = "files")]
+    file_list: Option<PathBuf>,
+    /// End at the first fault.
+    #[arg(long, requires = "images")]
+    stop_on_error: bool,
+    /// Name valid files too.
+    #[arg(long, requires = "images", conflicts_with = "silent")]
+    verbose: bool,
+    /// Print nothing.
+    #[arg(long, requires = "images")]
+    silent: bool,
+    /// Files to check.
+    #[arg(value_name = "FILE", requires = "images")]
+    files: Vec<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -138,7 +183,7 @@ struct Demo {
 ///
 /// In CGI mode the arguments are ignored (G-10).
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
-    start_log();
+    journal::trace::start();
     let outcome = match start() {
         Start::Cgi => serve::cgi(),
         Start::Inherited | Start::Activated(_) => serve::started_by_server(),
@@ -186,20 +231,6 @@ fn tell(error: &clap::Error) -> u8 {
     let text = text.strip_prefix("error: ").map(|text| format!("imprint: {text}")).unwrap_or(text);
     let _ = std::io::stderr().write_all(text.as_bytes());
     WRONG_USAGE
-}
-
-/// Messages go to standard error, one line each, from level `info`; `RUST_LOG` changes that.
-fn start_log() {
-    let environment = env_logger::Env::default().default_filter_or("info");
-    let mut builder = env_logger::Builder::from_env(environment);
-    builder.format(|line, record| {
-        let (time, level, target) = (line.timestamp_seconds(), record.level(), record.target());
-        // Whatever a message quotes cannot end its line or steer a terminal (L-9).
-        let text = crate::error::one_line(&record.args().to_string());
-        writeln!(line, "[{time} {level:<5} {target}] {text}")
-    });
-    // A second start in one process, as in tests, keeps the first logger.
-    let _ = builder.try_init();
 }
 
 /// The settings file to use, or why there is none.

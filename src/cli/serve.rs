@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Serve, Settings, config_path, joined};
 use crate::config::Config;
 use crate::gateway::{self, Front, Handlers};
+use crate::journal::{Journal, trace};
 use crate::service::{Service, Share};
 
 pub(super) fn serve(arguments: &Serve) -> Result<u8, String> {
@@ -33,6 +34,7 @@ pub(super) fn started_by_server() -> Result<u8, String> {
 pub(super) fn cgi() -> Result<u8, String> {
     let config = load(&Settings { config: None })?;
     let settings = settings(&config)?;
+    trace::follow(&config);
     // The one request of this process may be for any catalog.
     let service = Service::open(config, Share { workers: 1 }).map_err(|error| error.to_string())?;
     let handlers = handlers(service);
@@ -46,6 +48,13 @@ pub(super) fn load(settings: &Settings) -> Result<Config, String> {
 
 fn start(config: Config, settings: &gateway::Settings) -> Result<u8, String> {
     let workers = u32::try_from(settings.workers.max(1)).unwrap_or(1);
+    trace::follow(&config);
+    if !gateway::is_worker() && !config.tc.directory.is_dir() {
+        log::warn!(
+            "{} is no folder; no access and trace logs are kept",
+            config.tc.directory.display()
+        );
+    }
     let handlers = || Service::start(config, Share { workers }).map(handlers);
     gateway::serve(settings, handlers).map_err(|error| error.to_string())
 }
@@ -86,6 +95,7 @@ pub(super) fn settings(config: &Config) -> Result<gateway::Settings, String> {
             body_limit: own.max_query_bytes as usize,
         },
         idle_limit: own.idle_timeout,
+        journal: Some(Arc::new(Journal::new(config))),
         ..defaults
     })
 }

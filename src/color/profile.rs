@@ -1,5 +1,7 @@
 //! What an ICC profile says about itself. It converts no colors.
 
+use crate::raster::Model;
+
 /// Longest description that is read, in bytes of the profile.
 const DESCRIPTION_BYTES: usize = 512;
 
@@ -45,4 +47,40 @@ fn tag<'a>(icc: &'a [u8], signature: &[u8; 4]) -> Option<&'a [u8]> {
         .find(|&at| icc.get(at..at + 4).is_some_and(|found| found == signature))?;
     let (offset, length) = (number(icc, entry + 4)? as usize, number(icc, entry + 8)? as usize);
     icc.get(offset..offset.checked_add(length)?)
+}
+
+/// What is wrong with a profile that belongs to pixels of `model`: its length, signature, color space or tag table.
+/// `None` for a sound one. The curves and tables of tags are not looked into.
+pub fn fault(icc: &[u8], model: Model) -> Option<String> {
+    let stated = number(icc, 0).unwrap_or(0) as usize;
+    if stated < 132 || stated > icc.len() {
+        return Some(format!("it states {stated} bytes and has {}", icc.len()));
+    }
+    if icc.get(36..40) != Some(b"acsp") {
+        return Some("its signature is missing".to_owned());
+    }
+    let expected: &[u8] = match model {
+        Model::Gray => b"GRAY",
+        Model::Rgb => b"RGB ",
+        Model::Cmyk => b"CMYK",
+    };
+    let space = icc.get(16..20).unwrap_or_default();
+    if space != expected {
+        let found = space.escape_ascii();
+        return Some(format!("its color space is {found}, expected {}", expected.escape_ascii()));
+    }
+    let count = number(icc, 128).unwrap_or(0) as usize;
+    let is_whole = |index: usize| {
+        let at = 132 + index * 12;
+        let (offset, length) = (number(icc, at + 4)? as usize, number(icc, at + 8)? as usize);
+        (offset.checked_add(length)? <= stated).then_some(())
+    };
+    let most = stated / 12;
+    let broken = (0..count.min(most)).find(|&index| is_whole(index).is_none());
+    match (broken, count) {
+        (_, 0) => Some("it has no tags".to_owned()),
+        (Some(index), _) => Some(format!("tag {index} lies beyond its end")),
+        (None, count) if count > most => Some(format!("it states {count} tags")),
+        (None, _) => None,
+    }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::{
     AddressFilter, CacheSettings, CatalogSettings, Durability, ImageSettings, LogFormat,
-    LogSettings, Memory, OwnSettings, PlatformSettings, SaveSettings, Sendfile, Suffixes,
+    LogPattern, LogSettings, Memory, OwnSettings, PlatformSettings, SaveSettings, Sendfile,
+    Suffixes,
 };
 
 impl Default for ImageSettings {
@@ -23,7 +24,6 @@ impl Default for ImageSettings {
             worker_threads: 0,
             remote_url_timeout: Duration::from_secs(60),
             remote_url_default_expiration: Duration::from_secs(36_000),
-            log: PathBuf::from("logs/ImageServer.log"),
             trace_client: 2,
             trace_stats_interval: Duration::from_secs(600),
         }
@@ -110,7 +110,7 @@ impl Default for LogSettings {
             directory: PathBuf::from("logs"),
             max_days: 10,
             prefix: "access-".to_owned(),
-            pattern: PATTERN.to_owned(),
+            pattern: LogPattern::parse(PATTERN).expect("the documented pattern is one"),
         }
     }
 }

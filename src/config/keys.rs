@@ -1,8 +1,8 @@
 //! Every setting's name, its other spellings and where its value goes. The one place that knows setting names; it
 //! reads no file. Long because it is a table.
 
-use super::Config;
 use super::value::{self, Parsed};
+use super::{Config, LogPattern};
 
 /// What becomes of a setting.
 pub enum Use {
@@ -94,12 +94,12 @@ pub static KEYS: &[Key] = &[
     key("IS", "RemoteUrlDefaultExpiration", &[], |c, v| {
         put(&mut c.is.remote_url_default_expiration, value::seconds(v, 0..=315_360_000))
     }),
-    later("IS", "Log", &["IS.LogFile"], |c, v| put(&mut c.is.log, value::path(v))),
-    later("IS", "TraceClient", &[], |c, v| {
+    unused("IS", "Log", &["IS.LogFile"], "image processing is reported in the trace log"),
+    key("IS", "TraceClient", &[], |c, v| {
         let level = value::number(v, "", 1..=4);
         put(&mut c.is.trace_client, level.map(|level| u8::try_from(level).unwrap_or(2)))
     }),
-    later("IS", "TraceStatsInterval", &[], |c, v| {
+    key("IS", "TraceStatsInterval", &[], |c, v| {
         put(&mut c.is.trace_stats_interval, value::seconds(v, 5..=86_400))
     }),
     unused("IS", "TcpPort", &["PS.isConnection.port"], NONE),
@@ -205,12 +205,12 @@ pub static KEYS: &[Key] = &[
     key("CS", "catalog.refreshInterval", &["PS.catalog.refreshInterval"], |c, v| {
         put(&mut c.cs.refresh_interval, value::milliseconds(v, 0..=DAY_MS))
     }),
-    later("TC", "directory", &["PS.LogFolder"], |c, v| put(&mut c.tc.directory, value::path(v))),
-    later("TC", "maxDays", &["PS.LogDays"], |c, v| {
+    key("TC", "directory", &["PS.LogFolder"], |c, v| put(&mut c.tc.directory, value::path(v))),
+    key("TC", "maxDays", &["PS.LogDays"], |c, v| {
         put(&mut c.tc.max_days, value::count(v, 1..=36_500))
     }),
-    later("TC", "prefix", &[], |c, v| put(&mut c.tc.prefix, value::text(v))),
-    later("TC", "pattern", &[], |c, v| put(&mut c.tc.pattern, value::text(v))),
+    key("TC", "prefix", &[], |c, v| put(&mut c.tc.prefix, value::log_prefix(v))),
+    key("TC", "pattern", &[], |c, v| put(&mut c.tc.pattern, LogPattern::parse(v))),
     unused("TC", "PsPort", &[], WEB_SERVER),
     unused("TC", "SslPort", &[], WEB_SERVER),
     unused("TC", "keystoreFile", &[], WEB_SERVER),
@@ -311,7 +311,7 @@ pub static KEYS: &[Key] = &[
     key("imprint", "remoteAuthorities", &[], |c, v| {
         put(&mut c.imprint.remote_authorities, value::optional_path(v))
     }),
-    later("imprint", "logFormat", &[], |c, v| put(&mut c.imprint.log_format, value::log_format(v))),
+    key("imprint", "logFormat", &[], |c, v| put(&mut c.imprint.log_format, value::log_format(v))),
 ];
 
 /// The short name of a section, by any of its spellings; compared without case.

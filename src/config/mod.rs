@@ -20,11 +20,13 @@ mod fault;
 mod host;
 pub mod ini;
 mod keys;
+mod pattern;
 mod value;
 
 pub use address::{Address, AddressFilter};
 pub use fault::{Fault, Report, Severity};
 pub use host::RemoteHost;
+pub use pattern::{LogField, LogPattern, LogPiece};
 
 /// All settings, with their defaults filled in. Paths are relative only in `Config::default()`.
 #[derive(Clone, Debug, PartialEq, Default)]
@@ -68,9 +70,7 @@ pub struct ImageSettings {
     pub remote_url_timeout: Duration,
     /// `RemoteUrlDefaultExpiration`, default 36,000 s.
     pub remote_url_default_expiration: Duration,
-    /// `Log`, default `logs/ImageServer.log`.
-    pub log: PathBuf,
-    /// `TraceClient`: log level, 1..=4, default 2.
+    /// `TraceClient`: level of messages, 1..=4, default 2.
     pub trace_client: u8,
     /// `TraceStatsInterval`, 5..=86400 s, default 600 s.
     pub trace_stats_interval: Duration,
@@ -171,10 +171,10 @@ pub struct LogSettings {
     pub directory: PathBuf,
     /// `maxDays` to keep logs, default 10.
     pub max_days: u32,
-    /// `prefix` of access logs, default `access-`.
+    /// `prefix` of the names of access logs, default `access-`.
     pub prefix: String,
     /// `pattern` of access logs.
-    pub pattern: String,
+    pub pattern: LogPattern,
 }
 
 /// `[imprint]`.
@@ -495,7 +495,6 @@ impl Config {
         self.is.root_paths.iter_mut().for_each(join);
         self.is.save_directory.iter_mut().for_each(join);
         self.is.temp_directory.iter_mut().for_each(join);
-        join(&mut self.is.log);
         self.ps.cache.root_paths.iter_mut().for_each(join);
         self.ps.static_content_root_paths.iter_mut().for_each(join);
         self.ps.svg_root_paths.iter_mut().for_each(join);

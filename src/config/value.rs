@@ -126,9 +126,13 @@ pub fn optional_text(text: &str) -> Parsed<Option<String>> {
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
 }
 
-/// Any text without control characters.
-pub fn text(text: &str) -> Parsed<String> {
-    optional_text(text).map(Option::unwrap_or_default)
+/// How the names of access logs begin: a part of a file name, and not that of trace logs.
+pub fn log_prefix(text: &str) -> Parsed<String> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    match (1..=64).contains(&text.len()) && text.chars().all(is_plain) && text != "trace-" {
+        true => Ok(text.to_owned()),
+        false => Err("1 to 64 letters, digits, . _ and -, other than trace-".to_owned()),
+    }
 }
 
 /// A URL path that begins with `/`.

@@ -8,7 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::{Error, Kind};
 use crate::limits::Deadline;
 use crate::reply::body::{Body, FilePart};
-use crate::reply::{HeaderValue, Reply};
+use crate::reply::{Facts, HeaderValue, Reply};
 use crate::request::{Method, RawRequest};
 
 use super::Handler;
@@ -130,12 +130,11 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 pub(super) fn refusal(error: &Error) -> Reply {
     let mut body = error.public_text(0).into_bytes();
     body.push(b'\n');
-    Reply {
-        status: error.kind().status(),
-        headers: vec![
-            ("Content-Type".into(), HeaderValue::new("text/plain; charset=utf-8")),
-            ("Cache-Control".into(), HeaderValue::new("no-store")),
-        ],
-        body: Body::Bytes(body),
-    }
+    let headers = vec![
+        ("Content-Type".into(), HeaderValue::new("text/plain; charset=utf-8")),
+        ("Cache-Control".into(), HeaderValue::new("no-store")),
+    ];
+    let mut reply = Reply::new(error.kind().status(), headers, Body::Bytes(body));
+    *reply.facts = Facts::of_error(error);
+    reply
 }

@@ -14,7 +14,8 @@ use crate::reply::Reply;
 use crate::request::{Method, RawRequest};
 
 use super::answer::{Answer, refusal};
-use super::environment::raw_request;
+use super::environment::{asked, raw_request};
+use super::visit::{Sending, Visit};
 use super::watchdog::Client;
 use super::worker::Desk;
 use super::{Front, Handlers, Settings};
@@ -33,7 +34,8 @@ pub fn answer_cgi(settings: &Settings, handlers: Handlers) -> Result<u8, Error> 
     // Nothing is left to be replaced: the process ends with its request.
     let desk = Desk::new(settings, handlers, || {})?;
     let environment: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-    let output = Output::default();
+    let visit = desk.visit(|headers| asked(variables(&environment), headers));
+    let output = Output::new(visit);
     let (reply, method) = match read(&environment, &desk.front) {
         Err(error) => (refusal(&error), Method::Other),
         Ok(raw) => {
@@ -72,9 +74,12 @@ fn drain(input: impl AsFd, patience: Duration) {
     }
 }
 
+fn variables(environment: &[(OsString, OsString)]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()))
+}
+
 fn read(environment: &[(OsString, OsString)], front: &Front) -> Result<RawRequest, Error> {
-    let variables = environment.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let (mut raw, length) = raw_request(variables, front)?;
+    let (mut raw, length) = raw_request(variables(environment), front)?;
     // Without a length there is no body: standard input need not end (RFC 3875 4.2).
     if let (Method::Post, Some(length)) = (raw.method, length) {
         let bytes = u64::try_from(length).unwrap_or(u64::MAX);
@@ -89,12 +94,17 @@ fn read(environment: &[(OsString, OsString)], front: &Front) -> Result<RawReques
 }
 
 /// Standard output, for whoever answers first.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 struct Output {
     is_written: Arc<Mutex<bool>>,
+    visit: Arc<Visit>,
 }
 
 impl Output {
+    fn new(visit: Arc<Visit>) -> Output {
+        Output { is_written: Arc::default(), visit }
+    }
+
     /// The lock is held while writing, so that the process does not end in the middle of another thread's reply.
     fn write(&self, reply: &Reply, method: Method) {
         let mut is_written = self.is_written.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,9 +112,12 @@ impl Output {
             return;
         }
         *is_written = true;
+        let start = Instant::now();
         let mut output = std::io::stdout().lock();
         let written = Answer::cgi(reply, method).write_to(&mut output);
-        if let Err(cause) = written.and_then(|()| output.flush()) {
+        let written = written.and_then(|()| output.flush());
+        self.visit.tell(reply, method, Sending::since(start, written.is_ok()));
+        if let Err(cause) = written {
             log::debug!("reply not written: {cause}");
         }
     }

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use crate::error::{Error, Kind};
+use crate::journal::{Asked, TARGET_BYTES, VALUE_BYTES};
 use crate::request::{Method, RawRequest, RequestHeaders, Target};
 
 /// What a request's environment is held against.
@@ -74,6 +75,63 @@ pub fn raw_request<'a>(
     let peer = found.peer.and_then(address);
     let headers = found.headers;
     Ok((RawRequest { method, target, peer, headers, body: Vec::new() }, length))
+}
+
+/// What the access log says of a request, with the values of `headers` (in lower case). Everything is cut to what a
+/// line holds of it; the last of several values counts.
+pub(super) fn asked<'a>(
+    variables: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+    headers: &[String],
+) -> Asked {
+    let mut asked = Asked::default();
+    let (mut script, mut path, mut query): (&[u8], &[u8], &[u8]) = (b"", b"", b"");
+    for (name, value) in variables {
+        match name {
+            b"REQUEST_METHOD" => asked.method = kept(value, VALUE_BYTES),
+            b"REQUEST_URI" => asked.uri = kept(value, TARGET_BYTES),
+            b"SCRIPT_NAME" => script = value,
+            b"PATH_INFO" => path = value,
+            b"QUERY_STRING" => query = value,
+            b"SERVER_PROTOCOL" => asked.protocol = kept(value, VALUE_BYTES),
+            b"REMOTE_ADDR" => asked.remote = kept(value, VALUE_BYTES),
+            b"SERVER_ADDR" => asked.local = kept(value, VALUE_BYTES),
+            b"SERVER_PORT" => asked.port = kept(value, VALUE_BYTES),
+            b"SERVER_NAME" => asked.server = kept(value, VALUE_BYTES),
+            b"REMOTE_USER" => asked.user = kept(value, VALUE_BYTES),
+            _ => {}
+        }
+        if let Some(header) = headers.iter().find(|header| is_variable_of(name, header)) {
+            asked.headers.retain(|(known, _)| known != header);
+            asked.headers.push((header.clone(), kept(value, VALUE_BYTES)));
+        }
+    }
+    if asked.uri.is_empty() {
+        asked.uri = kept(&[script, path].concat(), TARGET_BYTES);
+        if !query.is_empty() {
+            asked.uri.push(b'?');
+            asked.uri.extend_from_slice(query.get(..TARGET_BYTES).unwrap_or(query));
+        }
+    }
+    asked
+}
+
+/// One byte more than a line holds, so that it shows that something was cut.
+fn kept(value: &[u8], most: usize) -> Vec<u8> {
+    value.get(..most.saturating_add(1)).unwrap_or(value).to_vec()
+}
+
+/// Whether a variable holds the header of this name in lower case.
+fn is_variable_of(variable: &[u8], header: &str) -> bool {
+    let is_same = |name: &[u8]| {
+        name.len() == header.len()
+            && name.iter().zip(header.bytes()).all(|(&known, wanted)| {
+                known == wanted.to_ascii_uppercase() || (known == b'_' && wanted == b'-')
+            })
+    };
+    match variable.strip_prefix(b"HTTP_") {
+        Some(name) => is_same(name),
+        None => variable.starts_with(b"CONTENT_") && is_same(variable),
+    }
 }
 
 fn target(found: &Variables<'_>, front: &Front) -> Result<Target, Error> {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use fastcgi::{BodyError, Finish, Options, Request, Responder, Server};
 
@@ -14,8 +15,9 @@ use crate::reply::Reply;
 use crate::request::{Method, RawRequest};
 
 use super::answer::{Answer, Content, refusal};
-use super::environment::raw_request;
+use super::environment::{asked, raw_request};
 use super::sockets::Listener;
+use super::visit::{Sending, Visit};
 use super::watchdog::Client;
 use super::worker::Desk;
 use super::{Front, Settings};
@@ -91,18 +93,20 @@ fn allowed_peers(settings: &Settings) -> Result<Vec<std::net::IpAddr>, Error> {
 
 fn serve_one(mut request: Request<'_>, desk: &Desk) {
     let responder = request.responder();
+    let visit = desk.visit(|headers| asked(request.params(), headers));
     match read(&mut request, &desk.front) {
         Ok(Some(raw)) => {
-            let client = FastCgiClient { responder: responder.clone(), method: raw.method };
+            let client = FastCgiClient { responder, method: raw.method, visit };
+            let (responder, visit) = (client.responder.clone(), client.visit.clone());
             let watched = desk.watch(client);
             let reply = desk.answer(&raw, &watched);
             watched.answering();
-            send(&responder, &reply, raw.method);
+            send(&responder, &reply, raw.method, &visit);
         }
         Ok(None) => {}
         Err(error) => {
             log::info!("{error}");
-            send(&responder, &refusal(&error), Method::Other);
+            send(&responder, &refusal(&error), Method::Other, &visit);
         }
     }
 }
@@ -134,16 +138,20 @@ fn read(request: &mut Request<'_>, front: &Front) -> Result<Option<RawRequest>, 
     Ok(Some(raw))
 }
 
-fn send(responder: &Responder, reply: &Reply, method: Method) {
+fn send(responder: &Responder, reply: &Reply, method: Method, visit: &Visit) {
+    let start = Instant::now();
     let answer = Answer::cgi(reply, method);
     let finish = match answer.body {
         Content::Bytes(body) => responder.finish(&answer.head, body),
         Content::File(part) => responder.finish_reading(&answer.head, part.reader()),
     };
     match finish {
-        Ok(Finish::Sent) => {}
+        Ok(Finish::Sent) => visit.tell(reply, method, Sending::since(start, true)),
         Ok(Finish::TooLate) => log::debug!("the request was answered before its handler ended"),
-        Err(cause) => log::debug!("reply not sent: {cause}"),
+        Err(cause) => {
+            log::debug!("reply not sent: {cause}");
+            visit.tell(reply, method, Sending::since(start, false));
+        }
     }
 }
 
@@ -151,15 +159,21 @@ fn send(responder: &Responder, reply: &Reply, method: Method) {
 struct FastCgiClient {
     responder: Responder,
     method: Method,
+    visit: Arc<Visit>,
 }
 
 impl Client for FastCgiClient {
     fn finish_now(&self, reply: &Reply) {
+        let start = Instant::now();
         let answer = Answer::cgi(reply, self.method);
         let Content::Bytes(body) = answer.body else { return };
         match self.responder.finish_now(&answer.head, body) {
-            Ok(Finish::Sent | Finish::TooLate) => {}
-            Err(cause) => log::debug!("reply at the deadline not sent: {cause}"),
+            Ok(Finish::Sent) => self.visit.tell(reply, self.method, Sending::since(start, true)),
+            Ok(Finish::TooLate) => {}
+            Err(cause) => {
+                log::debug!("reply at the deadline not sent: {cause}");
+                self.visit.tell(reply, self.method, Sending::since(start, false));
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 //! around them. Knows no image command, opens no image, reads no settings file.
 //!
 //! A reader meets [`Settings`], [`Handlers`] and [`serve`] first. `environment` makes the request, `answer` the
-//! bytes of a reply, `fastcgi`, `cgi` and `preview` are the three ways in; `watchdog` ends what takes too long,
+//! bytes of a reply, `fastcgi`, `cgi` and `preview` are the three ways in; `visit` tells the journal of a request, `watchdog` ends what takes too long,
 //! `worker` is one process that answers, `supervisor` keeps the workers alive, `sockets` opens what they listen on,
 //! and `start` tells how the process was started.
 
@@ -17,6 +17,7 @@ mod preview;
 mod sockets;
 mod start;
 mod supervisor;
+mod visit;
 mod watchdog;
 mod worker;
 
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::journal::Journal;
 use crate::limits::Deadline;
 use crate::reply::Reply;
 use crate::request::RawRequest;
@@ -34,7 +36,7 @@ pub use ask::ask;
 pub use cgi::answer_cgi;
 pub use environment::{Front, raw_request};
 pub use sockets::{Listener, Protocol, group_id, open};
-pub use start::{Start, start, start_mode};
+pub use start::{Start, is_worker, start, start_mode};
 pub use worker::{Ending, Stop, Worker};
 
 /// Answers one request; a panic inside becomes a 500, so it need not catch its own.
@@ -85,6 +87,8 @@ pub struct Settings {
     pub allowed_peers: Vec<IpAddr>,
     /// What a request's environment is held against.
     pub front: Front,
+    /// Where every answered request is written down; `None` writes nothing.
+    pub journal: Option<Arc<Journal>>,
 }
 
 impl Default for Settings {
@@ -104,6 +108,7 @@ impl Default for Settings {
             allow_public: false,
             allowed_peers: Vec::new(),
             front: Front::default(),
+            journal: None,
         }
     }
 }

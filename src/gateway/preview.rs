@@ -2,7 +2,7 @@
 //! compression, no chunked bodies, few connections.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +14,17 @@ use rustix::io::Errno;
 use rustix::net::{SendFlags, SocketFlags, accept_with, send};
 
 use crate::error::{Error, Kind};
+use crate::journal::Asked;
 use crate::reply::Reply;
 use crate::request::{Method, RawRequest};
 
+use super::Settings;
 use super::answer::{Answer, refusal};
-use super::environment::raw_request;
+use super::environment::{asked, raw_request};
 use super::sockets::Listener;
+use super::visit::{Sending, Visit};
 use super::watchdog::Client;
 use super::worker::Desk;
-use super::{Front, Settings};
 
 /// Bytes of a request line and its headers.
 const HEAD_LIMIT: usize = 16 << 10;
@@ -151,6 +153,8 @@ struct Connection {
     /// Bytes that came and belong to no request yet.
     ahead: Vec<u8>,
     served: usize,
+    /// The request whose head has come, until it is answered.
+    visit: Option<Arc<Visit>>,
 }
 
 /// A request as it stands in the stream.
@@ -179,18 +183,19 @@ impl Connection {
         stream.set_nonblocking(false).map_err(fault)?;
         let _ = stream.set_nodelay(true);
         stream.set_write_timeout(Some(WRITE_LIMIT)).map_err(fault)?;
-        Ok(Connection { stream: Arc::new(stream), stopped, ahead: Vec::new(), served: 0 })
+        let (stream, ahead) = (Arc::new(stream), Vec::new());
+        Ok(Connection { stream, stopped, ahead, served: 0, visit: None })
     }
 
     fn serve(&mut self, desk: &Desk, is_loopback: bool) {
         loop {
-            let is_last = match self.hear(&desk.front, is_loopback) {
+            let is_last = match self.hear(desk, is_loopback) {
                 Ok(heard) => self.answer(heard, desk),
                 Err(Silence::Over) => break,
                 Err(Silence::Refused(error)) => {
                     log::info!("preview: {error}");
-                    let sent = Sent::default();
-                    let _ = self.send(&refusal(&error), Method::Other, true, &sent);
+                    let visit = self.visited(desk);
+                    let _ = self.send(&refusal(&error), Method::Other, true, &Sent::new(visit));
                     true
                 }
             };
@@ -203,9 +208,9 @@ impl Connection {
     }
 
     /// Answers a request; whether the connection ends with it.
-    fn answer(&self, heard: Heard, desk: &Desk) -> bool {
+    fn answer(&mut self, heard: Heard, desk: &Desk) -> bool {
         let method = heard.raw.method;
-        let sent = Sent::default();
+        let sent = Sent::new(self.visited(desk));
         let client = PreviewClient { stream: self.stream.clone(), sent: sent.clone(), method };
         let watched = desk.watch(client);
         let reply = desk.answer(&heard.raw, &watched);
@@ -215,15 +220,23 @@ impl Connection {
         is_last || !is_sent
     }
 
+    /// The request that is being answered; one whose head cannot be read has nothing to say.
+    fn visited(&mut self, desk: &Desk) -> Arc<Visit> {
+        self.visit.take().unwrap_or_else(|| desk.visit(|_| Asked::default()))
+    }
+
     /// Whether this reply went out whole.
     fn send(&self, reply: &Reply, method: Method, is_last: bool, sent: &Sent) -> bool {
         if !sent.begin() {
             return false;
         }
-        Answer::http(reply, method, is_last).write_to(&mut &*self.stream).is_ok()
+        let start = Instant::now();
+        let written = Answer::http(reply, method, is_last).write_to(&mut &*self.stream);
+        sent.visit.tell(reply, method, Sending::since(start, written.is_ok()));
+        written.is_ok()
     }
 
-    fn hear(&mut self, front: &Front, is_loopback: bool) -> Result<Heard, Silence> {
+    fn hear(&mut self, desk: &Desk, is_loopback: bool) -> Result<Heard, Silence> {
         let idle = if self.served == 0 { REQUEST_LIMIT } else { IDLE_LIMIT };
         if self.ahead.is_empty() && !self.more(Instant::now() + idle, true)? {
             return Err(Silence::Over);
@@ -245,12 +258,13 @@ impl Connection {
         let rest = self.ahead.split_off(end);
         let head = std::mem::replace(&mut self.ahead, rest);
         let peer = self.stream.peer_addr().map(|peer| peer.ip().to_string()).unwrap_or_default();
-        let head = Head::parse(&head, peer)?;
+        let head = Head::parse(&head, peer, self.stream.local_addr().ok())?;
+        self.visit = Some(desk.visit(|headers| asked(head.pairs(), headers)));
         if is_loopback && !head.names_this_machine() {
             let detail = "the preview answers to names of this machine only";
             return Err(Error::new(Kind::Refused, detail).into());
         }
-        let (mut raw, length) = raw_request(head.pairs(), front)?;
+        let (mut raw, length) = raw_request(head.pairs(), &desk.front)?;
         let length = length.unwrap_or(0);
         if head.expects_continue && length > self.ahead.len() {
             (&*self.stream)
@@ -343,7 +357,7 @@ struct Head {
 }
 
 impl Head {
-    fn parse(bytes: &[u8], peer: String) -> Result<Head, Error> {
+    fn parse(bytes: &[u8], peer: String, local: Option<SocketAddr>) -> Result<Head, Error> {
         let bad = |what: &str| Error::new(Kind::BadRequest, what);
         let mut lines = bytes.split(|&byte| byte == b'\n');
         let mut next = || lines.next().map(|line| line.strip_suffix(b"\r").unwrap_or(line));
@@ -364,7 +378,12 @@ impl Head {
         let mut head = Head { variables: Vec::new(), is_last, expects_continue: false };
         head.push(b"REQUEST_METHOD", method);
         head.push(b"REQUEST_URI", target);
+        head.push(b"SERVER_PROTOCOL", version);
         head.push(b"REMOTE_ADDR", peer.as_bytes());
+        if let Some(local) = local {
+            head.push(b"SERVER_ADDR", local.ip().to_string().as_bytes());
+            head.push(b"SERVER_PORT", local.port().to_string().as_bytes());
+        }
         while let Some(line) = next() {
             if line.is_empty() {
                 break;
@@ -441,13 +460,20 @@ fn is_token(byte: u8) -> bool {
 }
 
 /// Whether a reply was begun, by whomever.
-#[derive(Clone, Default)]
-struct Sent(Arc<Mutex<bool>>);
+#[derive(Clone)]
+struct Sent {
+    is_begun: Arc<Mutex<bool>>,
+    visit: Arc<Visit>,
+}
 
 impl Sent {
+    fn new(visit: Arc<Visit>) -> Sent {
+        Sent { is_begun: Arc::default(), visit }
+    }
+
     /// `true` for the first caller only.
     fn begin(&self) -> bool {
-        let mut is_begun = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut is_begun = self.is_begun.lock().unwrap_or_else(PoisonError::into_inner);
         !std::mem::replace(&mut *is_begun, true)
     }
 }
@@ -462,8 +488,11 @@ impl Client for PreviewClient {
     fn finish_now(&self, reply: &Reply) {
         if self.sent.begin() {
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+            let start = Instant::now();
             if let Some(bytes) = Answer::http(reply, self.method, true).into_bytes() {
-                let _ = send(&*self.stream, &bytes, flags);
+                let taken = send(&*self.stream, &bytes, flags);
+                let is_sent = taken.is_ok_and(|taken| taken == bytes.len());
+                self.sent.visit.tell(reply, self.method, Sending::since(start, is_sent));
             }
             let _ = self.stream.shutdown(Shutdown::Write);
         }

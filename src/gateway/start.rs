@@ -32,6 +32,11 @@ pub fn start() -> Start {
     start_mode(has_arguments, &|name| std::env::var_os(name), is_listening, std::process::id())
 }
 
+/// Whether this process is a worker that a supervisor started.
+pub fn is_worker() -> bool {
+    std::env::var_os(WORKER).is_some()
+}
+
 /// The same as [`start`] from what it looks at: whether there are arguments, the process environment, whether
 /// descriptor 0 is a listening socket, and our process id.
 ///

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::error::{Error, Kind};
+use crate::journal::{Asked, Journal};
 use crate::limits::Deadline;
 use crate::reply::Reply;
 use crate::request::RawRequest;
@@ -21,6 +23,7 @@ use super::fastcgi::FastCgi;
 use super::preview::Preview;
 use super::sockets::{Listener, Protocol};
 use super::supervisor::Post;
+use super::visit::Visit;
 use super::watchdog::{Client, Watchdog, Watched};
 use super::{Front, Handlers, Settings};
 
@@ -41,6 +44,8 @@ pub(super) struct Desk {
     handlers: Handlers,
     watchdog: Watchdog,
     deadline: Duration,
+    journal: Option<Arc<Journal>>,
+    running: Arc<AtomicUsize>,
 }
 
 impl Desk {
@@ -52,7 +57,13 @@ impl Desk {
         let timed_out = handlers.timed_out.clone();
         let watchdog = Watchdog::start(settings.grace, settings.slots, timed_out, retire)?;
         let front = settings.front.clone();
-        Ok(Desk { front, handlers, watchdog, deadline: settings.deadline })
+        let (journal, running) = (settings.journal.clone(), Arc::default());
+        Ok(Desk { front, handlers, watchdog, deadline: settings.deadline, journal, running })
+    }
+
+    /// Notes the arrival of a request.
+    pub(super) fn visit(&self, asked: impl FnOnce(&[String]) -> Asked) -> Arc<Visit> {
+        Visit::new(self.journal.clone(), &self.running, asked)
     }
 
     /// Puts a request under watch.

@@ -68,5 +68,5 @@ pub fn not_modified(reply: Reply) -> Reply {
     const KEPT: [&str; 5] = ["ETag", "Cache-Control", "Expires", "Vary", "Last-Modified"];
     let headers =
         reply.headers.into_iter().filter(|(name, _)| KEPT.contains(&name.as_str())).collect();
-    Reply { status: 304, headers, body: Body::empty() }
+    Reply { status: 304, headers, body: Body::empty(), facts: reply.facts }
 }

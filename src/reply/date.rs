@@ -1,4 +1,4 @@
-//! Dates as replies print them, always in UTC. Reads no clock.
+//! Dates as replies and logs print them, always in UTC. Reads no clock.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -79,6 +79,29 @@ pub fn stamp_date(moment: SystemTime) -> String {
     )
 }
 
+/// `2025-03-04 09:15:02.118`, the time of a log line.
+pub fn log_date(moment: SystemTime) -> String {
+    let c = Civil::of(moment);
+    let past = moment.duration_since(UNIX_EPOCH).map_or(0, |past| past.subsec_millis());
+    format!("{} {:02}:{:02}:{:02}.{past:03}", day_name(moment), c.hour, c.minute, c.second)
+}
+
+/// `04/Mar/2025:09:15:02 +0000`, the date of the Common Log Format.
+pub fn common_log_date(moment: SystemTime) -> String {
+    let c = Civil::of(moment);
+    let month = MONTHS[c.month];
+    format!(
+        "{:02}/{month}/{:04}:{:02}:{:02}:{:02} +0000",
+        c.day, c.year, c.hour, c.minute, c.second
+    )
+}
+
+/// `2025-03-04`, the day in the name of a log file.
+pub fn day_name(moment: SystemTime) -> String {
+    let c = Civil::of(moment);
+    format!("{:04}-{:02}-{:02}", c.year, c.month + 1, c.day)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,5 +121,8 @@ mod tests {
         }
         let moment = UNIX_EPOCH + Duration::from_secs(1_741_079_702);
         assert_eq!(stamp_date(moment), "03/04/2025 09:15:02 GMT");
+        assert_eq!(log_date(moment + Duration::from_millis(118)), "2025-03-04 09:15:02.118");
+        assert_eq!(common_log_date(moment), "04/Mar/2025:09:15:02 +0000");
+        assert_eq!(day_name(moment), "2025-03-04");
     }
 }

@@ -9,6 +9,7 @@ pub mod body;
 pub mod caching;
 pub mod content_type;
 pub mod date;
+mod facts;
 mod javascript;
 pub mod json;
 pub mod map;
@@ -24,6 +25,8 @@ use crate::error::{Error, Kind};
 use crate::request::PropertyFormat;
 use body::Body;
 use property::{Properties, PropertyStyle};
+
+pub use facts::Facts;
 
 /// One header value: printable text without control bytes (G-12); the constructor is the only check.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,9 +82,20 @@ pub struct Reply {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The body; empty for 204 and 304.
     pub body: Body,
+    /// What the access log says of it; never sent.
+    pub facts: Box<Facts>,
 }
 
 impl Reply {
+    /// A reply of which the log knows nothing yet.
+    pub fn new(
+        status: u16,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: impl Into<Body>,
+    ) -> Reply {
+        Reply { status, headers, body: body.into(), facts: Box::default() }
+    }
+
     /// The reason phrase of the status.
     pub fn reason(&self) -> &'static str {
         match self.status {
@@ -208,5 +222,6 @@ pub fn of_error(error: &Error, form: &ErrorForm, style: ErrorStyle, now: SystemT
         Kind::Busy => reply.headers.push(("Retry-After".into(), HeaderValue::new("1"))),
         _ => {}
     }
+    *reply.facts = Facts::of_error(error);
     reply
 }

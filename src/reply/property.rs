@@ -128,7 +128,7 @@ impl PropertyStyle {
             ("X-Content-Type-Options".into(), HeaderValue::new("nosniff")),
             ("Cache-Control".into(), HeaderValue::new("no-store")),
         ];
-        Reply { status, headers, body: Body::Bytes(body.into()) }
+        Reply::new(status, headers, Body::Bytes(body.into()))
     }
 
     /// The reply that holds `properties`, which nobody may keep.

@@ -184,7 +184,10 @@ impl Call<'_> {
         let served = self.served(&prepared, &plan, &etag, Caching::Allowed)?;
         let mut properties = Properties::new();
         properties.int("image.length", served.body.len() as u64);
-        Ok(self.text_reply(&properties))
+        let mut reply = self.text_reply(&properties);
+        reply.facts.cache_use = served.cache_use;
+        reply.facts.cache_key = served.key.path();
+        Ok(reply)
     }
 
     /// Bytes of the reply (`image.length`), 0 while it is not in the cache (`U-length-unit`).

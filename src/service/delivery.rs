@@ -28,7 +28,7 @@ impl ContentCall<'_> {
         let settings = &self.service.config().imprint;
         let mime = content_type::by_name(file.name(), &settings.content_types);
         let is_sandboxed = settings.content_sandbox && content_type::is_active(mime);
-        let mut reply = Reply { status: 200, headers: Vec::new(), body: Body::empty() };
+        let mut reply = Reply::new(200, Vec::new(), Body::empty());
         reply.set("Content-Type", typed(mime, &file.file)?);
         reply.set("X-Content-Type-Options", "nosniff");
         if is_sandboxed {

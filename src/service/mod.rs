@@ -18,10 +18,12 @@ mod call;
 mod content;
 mod delivery;
 mod explain;
+mod facts;
 mod guard;
 mod instead;
 mod lookup;
 mod maps;
+mod message;
 mod picture;
 mod prepare;
 mod properties;
@@ -33,6 +35,7 @@ mod scene;
 mod set_objects;
 mod set_walk;
 mod sets;
+mod sources;
 mod static_files;
 mod texts;
 mod validators;
@@ -51,7 +54,7 @@ use crate::plan::PlanSettings;
 use crate::raster::Model;
 use crate::reply::body::Body;
 use crate::reply::property::{Properties, PropertyStyle};
-use crate::reply::{ErrorForm, ErrorStyle, HeaderValue, Reply, of_error};
+use crate::reply::{ErrorForm, ErrorStyle, Facts, HeaderValue, Reply, of_error};
 use crate::request::{
     Asked, Context, Located, Method, Options, Prefixes, RawRequest, ReqType, Role, SourceText,
     Surroundings, Target, TextLimits, append_body, asked, decode_value, query_text, split_target,
@@ -63,6 +66,7 @@ use admission::{Admission, AdmissionLimits};
 use call::{Call, MainObject};
 pub use explain::{ExplainedCommand, ExplainedLayer, ExplainedPlan, Explanation};
 use guard::Arrived;
+pub use sources::check_sources;
 use static_files::StaticRoots;
 
 /// Everything that requests share: settings, catalogs, roots, save folder, reply cache, admission.
@@ -79,6 +83,7 @@ pub struct Service {
     prefixes: Prefixes,
     text_limits: TextLimits,
     plan_settings: PlanSettings,
+    messages: message::Rate,
 }
 
 /// A worker that takes the place of another should not turn away requests that the other would have answered, nor be
@@ -198,6 +203,7 @@ impl Service {
                 save_applies_max_pix: config.ps.save_to_file.apply_max_pix,
                 limits,
             },
+            messages: message::Rate::default(),
             config,
         })
     }
@@ -257,7 +263,11 @@ impl Service {
             true => (error.with_title(crate::save::TIMED_OUT), ErrorForm::Save),
             false => (error, ErrorForm::Line),
         };
-        of_error(&error, &form, ErrorStyle::default(), SystemTime::now())
+        let mut reply = of_error(&error, &form, ErrorStyle::default(), SystemTime::now());
+        if deadline.is_save() {
+            reply.facts.req_type = facts::type_name(ReqType::SaveToFile);
+        }
+        reply
     }
 
     fn options(&self) -> Options {
@@ -320,6 +330,8 @@ impl Service {
         let asked = self.asked_of(query.as_deref().unwrap_or_default());
         let mut form = error_form(&asked);
         let mut style = self.style(0);
+        let mut facts = self.first_facts(located.context, asked.req.kind);
+        let started = Instant::now();
         let mut answered = || {
             let arrival = Arrival {
                 raw,
@@ -334,12 +346,18 @@ impl Service {
             let asked = call.asked();
             form = error_form(&asked);
             let kind = asked.req.kind;
+            call.add_facts(&mut facts, kind);
+            facts.parse_time = started.elapsed();
             if kind == ReqType::SaveToFile {
                 deadline.mark_save();
             }
-            let answer = call.answer(kind);
-            let mut reply =
-                answer.or_else(|error| call.error_image(kind, error, style.detail_level))?;
+            let mut reply = call.answer(kind).or_else(|error| {
+                let failure = Facts::of_error(&error);
+                let mut reply = call.error_image(kind, error, style.detail_level)?;
+                // The log tells what an error image stands for.
+                *reply.facts = Facts { cache_use: reply.facts.cache_use, ..failure };
+                Ok(reply)
+            })?;
             call.add_headers(&mut reply, &headers);
             Ok(reply)
         };
@@ -356,6 +374,8 @@ impl Service {
         if is_post {
             never_cached(&mut reply);
         }
+        facts.fetch_time = started.elapsed().saturating_sub(facts.parse_time);
+        facts::join(&mut reply, facts);
         Ok(reply)
     }
 
@@ -451,10 +471,7 @@ impl Call<'_> {
             ReqType::Resolve => self.resolve(),
             ReqType::Set => self.set(),
             ReqType::MbrSet => self.mbr_set(),
-            ReqType::Message => Err(Error::new(
-                Kind::Unsupported,
-                format!("req={kind:?} is not carried out by this build"),
-            )),
+            ReqType::Message => self.message(),
         }
     }
 
@@ -571,7 +588,7 @@ fn banner(now: SystemTime) -> Reply {
 
 fn options() -> Reply {
     let headers = vec![("Allow".into(), HeaderValue::new("GET, HEAD, POST"))];
-    Reply { status: 204, headers, body: Body::empty() }
+    Reply::new(204, headers, Body::empty())
 }
 
 /// Replies to POST are never cacheable (`U-post`).

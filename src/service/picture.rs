@@ -32,11 +32,8 @@ impl Call<'_> {
         caching: Caching,
     ) -> Result<Reply, Error> {
         let plan = prepared.planned(self, Purpose::Reply)?;
-        let mut reply = Reply {
-            status: 200,
-            headers: vec![("Content-Type".into(), HeaderValue::new(plan.output.mime))],
-            body: Body::empty(),
-        };
+        let content_type = ("Content-Type".into(), HeaderValue::new(plan.output.mime));
+        let mut reply = Reply::new(200, vec![content_type], Body::empty());
         caching::add_ttl(&mut reply, ttl, self.now);
         let modified_ms = (prepared.attributes.use_last_modified).then(|| prepared.modified_ms());
         let etag = validators::etag(prepared, &plan);
@@ -50,7 +47,10 @@ impl Call<'_> {
         if ttl != Ttl::Never && self.is_unchanged(&reply, ttl, modified) {
             return Ok(caching::not_modified(reply));
         }
-        reply.body = self.served(prepared, &plan, &etag, caching)?.body.into();
+        let served = self.served(prepared, &plan, &etag, caching)?;
+        reply.facts.cache_use = served.cache_use;
+        reply.facts.cache_key = served.key.path();
+        reply.body = served.body.into();
         Ok(reply)
     }
 

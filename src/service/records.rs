@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
             ("X-Content-Type-Options".into(), HeaderValue::new("nosniff")),
         ];
         let etag = validators::of_text(&body);
-        let reply = Reply { status: 200, headers, body: body.into_bytes().into() };
+        let reply = Reply::new(200, headers, body.into_bytes());
         let held = object.record.map(|record| (object.catalog, record));
         let expiration = self.expiration_within(held.as_ref(), object.catalog);
         Ok(self.kept(reply, &etag, ttl(expiration)))

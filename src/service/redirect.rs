@@ -1,9 +1,10 @@
 //! Redirect on error (requests.md 23.5): which failures a second server is asked about, and its answer as a reply.
 
+use crate::cache::CacheUse;
 use crate::config::Config;
 use crate::error::{Error, Kind, shown};
 use crate::limits::Deadline;
-use crate::reply::{HeaderName, HeaderValue, Reply};
+use crate::reply::{Facts, HeaderName, HeaderValue, Reply};
 use crate::request::{Context, Located, Method, RawRequest, Target};
 use crate::source::{Remote, Secondary, SecondaryAnswer, SecondaryQuestion, SecondarySettings};
 
@@ -107,7 +108,8 @@ impl Service {
         let shown_target = shown(&String::from_utf8_lossy(&target));
         let answer = self.secondary.as_ref()?.ask(question, deadline);
         match answer.and_then(reply) {
-            Ok(reply) => {
+            Ok(mut reply) => {
+                *reply.facts = Facts { cache_use: CacheUse::Remote, ..Facts::of_error(error) };
                 log::info!("REMOTE {} {shown_target} because of: {error}", reply.status);
                 Some(reply)
             }
@@ -135,7 +137,7 @@ fn reply(answer: SecondaryAnswer) -> Result<Reply, Error> {
     if !answer.body.is_empty() && !headers.iter().any(|(name, _)| name.as_str() == "Content-Type") {
         headers.push(("Content-Type".into(), HeaderValue::new("application/octet-stream")));
     }
-    Ok(Reply { status: answer.status, headers, body: answer.body.into() })
+    Ok(Reply::new(answer.status, headers, answer.body))
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! Names to bytes: opens the files that requests and catalogs name, beneath the configured roots. Decodes nothing.
+//! Names to bytes: opens the files that requests and catalogs name, beneath the configured roots. Decodes for checks only.
 //!
 //! A reader meets [`Roots`] (where sources may lie), [`Candidate`] (a name to try) and [`SourceFile`] (an open one)
 //! first. A name from a request is opened through `confined` only. [`Remote`] fetches foreign images; only addresses
-//! that passed its guard are connected to.
+//! that passed its guard are connected to. `inspect` checks files for `imprint check`.
 
 #![forbid(unsafe_code)]
 
 mod file;
+mod inspect;
 mod remote;
 mod remote_cache;
 mod remote_guard;
@@ -18,6 +19,9 @@ mod secondary;
 use std::path::{Path, PathBuf};
 
 pub use self::file::{Identity, SourceFile};
+pub use self::inspect::{
+    Checks, FileType, Inspected, format_name, inspect, inspect_files, inspect_sources,
+};
 pub use self::remote::{Remote, RemoteIdentity, RemoteImage, RemoteSettings, check_remote_header};
 pub use self::remote_names::Resolver;
 pub use self::remote_url::RemoteUrl;

@@ -94,7 +94,7 @@ pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
 /// A reply of plain text.
 pub fn text(status: u16, body: impl Into<Vec<u8>>) -> Reply {
     let headers = vec![("Content-Type".into(), HeaderValue::new("text/plain"))];
-    Reply { status, headers, body: Body::Bytes(body.into()) }
+    Reply::new(status, headers, Body::Bytes(body.into()))
 }
 
 /// Handlers with `answer`; the reply at the deadline is `403 timed out`.
