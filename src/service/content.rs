@@ -12,7 +12,7 @@ use crate::reply::body::FilePart;
 use crate::reply::caching::{self, Ttl};
 use crate::reply::date::stamp_date;
 use crate::reply::property::{Properties, PropertyStyle};
-use crate::reply::{ErrorForm, HeaderValue, Reply, json};
+use crate::reply::{ErrorForm, Facts, HeaderValue, Reply, json};
 use crate::request::{
     ContentCommands, ContentKind, Located, Method, PropertyFormat, RawRequest, append_body,
 };
@@ -22,7 +22,7 @@ use super::lookup::moment;
 use super::prepare::ttl;
 use super::records::{lines, user_data_properties};
 use super::static_files::{MISSING, StaticFile};
-use super::{Service, error_form, never_cached, validators};
+use super::{Service, error_form, facts, never_cached, validators};
 
 /// Bytes of the longest text that is sent within a JSONP call (`U-static-jsonp`).
 const WRAPPED_BYTES: u64 = 2 << 20;
@@ -56,6 +56,8 @@ impl Service {
         deadline: &Deadline,
         now: SystemTime,
     ) -> Result<Reply, Error> {
+        let started = Instant::now();
+        let mut facts = Facts { context: self.prefixes.content.clone(), ..Facts::default() };
         let is_post = raw.method == Method::Post;
         let query = match is_post {
             true => {
@@ -90,6 +92,12 @@ impl Service {
             }
             style = self.style(main.catalog.attributes.error_detail);
             form = self.content_form(guarded.query.as_bytes());
+            facts.root_id.clone_from(&main.catalog.attributes.root_id);
+            let separator = if guarded.query.is_empty() { "" } else { "?" };
+            let object = &guarded.located.object_encoded;
+            facts.transformed_url =
+                format!("{}/{object}{separator}{}", facts.context, guarded.query);
+            facts.parse_time = started.elapsed();
             let commands = ContentCommands::parse(guarded.query.as_bytes(), &self.text_limits)?;
             let call = ContentCall {
                 service: self,
@@ -121,6 +129,8 @@ impl Service {
         if is_post {
             never_cached(&mut reply);
         }
+        facts.fetch_time = started.elapsed().saturating_sub(facts.parse_time);
+        facts::join(&mut reply, facts);
         Ok(reply)
     }
 
