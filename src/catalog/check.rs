@@ -4,7 +4,8 @@ use std::path::Path;
 
 use crate::config::{Config, Fault, Report, Severity, Variable};
 
-use super::{Catalog, Catalogs};
+use super::{Catalog, Catalogs, Found, Suffixes};
+use crate::error::shown;
 
 /// Every fault of the settings in `config_path`, with the variables of `env`, of the folders they name, and of the
 /// catalogs.
@@ -31,7 +32,7 @@ pub fn check(config_path: &Path, env: impl IntoIterator<Item = Variable>) -> Rep
     }
     let catalogs = Catalogs::load(&config.cs.root_path, None, &mut faults);
     for catalog in catalogs.all() {
-        faults.extend(not_carried_out(catalog));
+        faults.extend(missing_watermark(&catalogs, catalog));
         let Some(path) = &catalog.attributes.save_path else { continue };
         let message = match &config.is.save_directory {
             None => format!("SavePath is {path}, but SaveDirectory is empty; nothing can be saved"),
@@ -49,22 +50,17 @@ pub fn check(config_path: &Path, env: impl IntoIterator<Item = Variable>) -> Rep
     Report { faults, catalogs: catalogs.all().len(), records }
 }
 
-/// The attributes that the catalog's own file sets and that this build reads but does not carry out. Those that
-/// restrict access or change every image are answered 403, so they are warnings.
-fn not_carried_out(catalog: &Catalog) -> Vec<Fault> {
-    let own = &catalog.attributes;
-    let refused = |what| (Severity::Warning, what);
-    const IMAGES: &str = "is not carried out yet, so every image of the catalog gets 403";
-    const WITHOUT: &str = "is read, but not carried out yet";
-    let rows = [
-        ("Watermark", own.watermark.is_some(), refused(IMAGES)),
-        ("DefaultImage", own.default_image.is_some(), (Severity::Note, WITHOUT)),
-        ("ErrorImage", own.error_image.is_some(), (Severity::Note, WITHOUT)),
-    ];
-    let set = rows.into_iter().filter(|(_, is_set, _)| *is_set);
-    set.filter_map(|(name, _, (severity, what))| {
-        let line = catalog.loaded.line_of(name)?;
-        Some(Fault::new(severity, catalog.file(), Some(line), format!("{name} {what}")))
-    })
-    .collect()
+/// A watermark that is no record fails every image of the catalog (`U-wm-types`). Under a locale it may have other ids.
+fn missing_watermark(catalogs: &Catalogs, catalog: &Catalog) -> Option<Fault> {
+    let id = catalog.attributes.watermark.as_deref()?;
+    let line = catalog.loaded.line_of("Watermark")?;
+    let found = catalogs.resolve(catalog, id, &Suffixes::none());
+    if catalog.attributes.locale_map.is_some() || matches!(found, Ok(Found::Record { .. })) {
+        return None;
+    }
+    let message = format!(
+        "Watermark names {}, which is no record; every image of the catalog gets 403",
+        shown(id)
+    );
+    Some(Fault::new(Severity::Warning, catalog.file(), Some(line), message))
 }
