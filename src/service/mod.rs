@@ -21,6 +21,7 @@ mod explain;
 mod facts;
 mod guard;
 mod instead;
+mod kept;
 mod lookup;
 mod maps;
 mod message;

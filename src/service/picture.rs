@@ -73,7 +73,9 @@ impl Call<'_> {
         output: &mut dyn CodecOutput,
     ) -> Result<(), Error> {
         let limits: &Limits = &self.service.plan_settings.limits;
-        let pixels = render::pixels(plan, &prepared.sources(), limits, self.deadline);
+        let pixels = prepared
+            .sources(self)
+            .and_then(|sources| render::pixels(plan, &sources, limits, self.deadline));
         let pixels = pixels.map_err(redirect::judged_pixels)?;
         let header = prepared.layer_0().and_then(|layer| layer.image.as_ref());
         let icc = match plan.output.embeds_icc {

@@ -111,17 +111,18 @@ impl<'a> Prepared<'a> {
         Ok(plan)
     }
 
-    /// What the renderer draws from.
-    pub(super) fn sources(&self) -> Sources<'_> {
-        let layers = self.layers.iter().map(|layer| LayerSources {
-            number: layer.number,
-            image: layer.image.as_ref().map(source),
-            mask: layer.mask.as_ref().map(source),
-        });
-        Sources {
-            layers: layers.collect(),
-            watermark: self.watermark.as_ref().map(|watermark| Box::new(watermark.sources())),
+    /// What the renderer draws from; results of nested requests that are kept are drawn or taken from the cache here.
+    pub(super) fn sources(&self, call: &Call<'_>) -> Result<Sources<'_>, Error> {
+        let mut layers = Vec::with_capacity(self.layers.len());
+        for layer in &self.layers {
+            layers.push(LayerSources {
+                number: layer.number,
+                image: layer.image.as_ref().map(|picture| source(picture, call)).transpose()?,
+                mask: layer.mask.as_ref().map(|picture| source(picture, call)).transpose()?,
+            });
         }
+        let watermark = self.watermark.as_ref().map(|watermark| watermark.sources(call));
+        Ok(Sources { layers, watermark: watermark.transpose()?.map(Box::new) })
     }
 
     /// Calls `each` for every layer of this request, of its nested ones and of its watermark.
@@ -176,15 +177,16 @@ impl<'a> Prepared<'a> {
     }
 }
 
-fn source<'p>(picture: &'p Picture<'_>) -> Source<'p> {
+fn source<'p>(picture: &'p Picture<'_>, call: &Call<'_>) -> Result<Source<'p>, Error> {
     let origin = match picture {
         Picture::File(file, _) => Origin::Bytes(file),
         Picture::Remote(image, _) => Origin::Bytes(image),
-        Picture::Nested(nested) => {
-            Origin::Nested { plan: &nested.plan, sources: nested.prepared.sources() }
-        }
+        Picture::Nested(nested) => match call.kept_canvas(nested)? {
+            Some(canvas) => Origin::Canvas(canvas),
+            None => Origin::Nested { plan: &nested.plan, sources: nested.prepared.sources(call)? },
+        },
     };
-    Source { origin, header: picture.header() }
+    Ok(Source { origin, header: picture.header() })
 }
 
 /// The lifetime with `cache=` applied: client caching switched off is no-store.

@@ -43,7 +43,8 @@ impl StaticRoots {
         for path in paths {
             match Roots::open(std::slice::from_ref(path), settings) {
                 Ok(root) => roots.push((path.clone(), root)),
-                Err(error) => log::info!("static content is not served: {error}"),
+                // The default folder need not be there; `imprint check` tells of one that is named.
+                Err(error) => log::debug!("static content is not served: {error}"),
             }
         }
         Ok(StaticRoots { roots, elsewhere: Roots::open(&[], settings)? })

@@ -275,3 +275,36 @@ fn a_limit_that_shrinks_holds_for_entries_too() {
     let reply = site.get("a.png?fmt=tif&wid=1000&fit=fit,1");
     assert_eq!(reply.status, 403, "MaxMessageSize");
 }
+
+#[test]
+fn a_nested_result_is_kept_only_where_it_asks_for_it() {
+    for (name, nested, entries_of_one, entries_of_two) in [
+        // One entry for each reply, and one for the nested result that both share.
+        ("RQ-077 S-75 cache=on", "a.png?wid=60&cache=on", 2, 3),
+        ("RQ-077 S-75 without", "a.png?wid=60", 1, 2),
+        ("S-75 cache=off", "a.png?wid=60&cache=off", 1, 2),
+    ] {
+        let site = site_with("", "");
+        let service = site.service();
+        let target = |wid: u32| format!("?src=is({nested})&wid={wid}&fmt=png");
+        let first = get(&service, &target(30));
+        assert_eq!(first.status, 200, "{name}: {}", text(&first));
+        assert_eq!(entries(&site.path("cache")).len(), entries_of_one, "{name}");
+        let second = get(&service, &target(20));
+        assert_eq!(entries(&site.path("cache")).len(), entries_of_two, "{name}");
+        let plain = get(&service, "?src=is(a.png?wid=60)&wid=20&fmt=png&cache=off");
+        assert!(second.body == plain.body, "{name}: without loss");
+    }
+}
+
+#[test]
+fn a_kept_nested_result_that_is_broken_is_drawn_again() {
+    let site = site_with("", "");
+    let service = site.service();
+    let target = "?src=is(a.png?wid=60&cache=on)&wid=20&fmt=png";
+    let plain = get(&service, target);
+    assert_eq!(mark(&site), 2, "S-75 a marker is no canvas");
+    let again = get(&service, &format!("{target}&cache=off"));
+    assert_eq!(again.status, 200, "{}", text(&again));
+    assert!(again.body == plain.body, "S-75");
+}

@@ -39,7 +39,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("mask=is(a.png?text=a)", "text="),
     ("src=fxg(a?b)", "src=fxg()"),
     ("icc=sRGB", "icc"),
-    ("req=message&message=x", "req=message"),
     ("fmt=avif", "fmt=avif"),
     ("fmt=avif-alpha", "fmt=avif"),
     ("fmt=jpeg2000", "fmt=jpeg2000"),
