@@ -48,8 +48,8 @@ fn a_locked_catalog_serves_locked_requests_only() {
     let site = site("RequestLock=1\n", None);
     let service = site.service();
     for (row, target, status) in [
-        ("RQ-021", "cat/shoe?wid=200&4a1f", 200),
-        ("RQ-021 changed", "cat/shoe?wid=201&4a1f", 403),
+        ("RQ-021 K-23", "cat/shoe?wid=200&4a1f", 200),
+        ("RQ-021 K-23 changed", "cat/shoe?wid=201&4a1f", 403),
         ("RQ-021 missing", "cat/shoe?wid=200", 403),
         ("U-lock-case", "cat/shoe?wid=200&4A1F", 200),
         ("U-lock-empty", "cat/shoe?&0000", 200),
@@ -73,8 +73,8 @@ fn an_obfuscated_catalog_reads_base64_only() {
     let service = both.service();
     let reply = get(&service, "cat/shoe?d2lkPTIwMCZmbXQ9cG5nJjU5ZDI=");
     assert_eq!(reply.status, 200, "RQ-023: {}", text(&reply));
-    assert!(reply.body == plain, "RQ-023: the clear request gives the same");
-    assert_eq!(get(&service, "cat/shoe?d2lkPTIwMCZmbXQ9cG5n").status, 403, "RQ-023: no lock");
+    assert!(reply.body == plain, "RQ-023 S-63: the clear request gives the same");
+    assert_eq!(get(&service, "cat/shoe?d2lkPTIwMCZmbXQ9cG5n").status, 403, "RQ-023 S-63: no lock");
 }
 
 #[test]
@@ -82,7 +82,7 @@ fn rules_rewrite_as_documented() {
     // Row, rules, request, width of the reply or status.
     let cases: &[(&str, &str, &str, Result<u32, u16>)] = &[
         (
-            "K-01 CX-30",
+            "K-01 CX-30 RQ-025",
             r"<rule><expression>(?i)_hg$</expression><substitution>\?&amp;wid=55</substitution></rule>",
             "cat/shoe_HG",
             Ok(55),
@@ -95,14 +95,14 @@ fn rules_rewrite_as_documented() {
             Ok(56),
         ),
         (
-            "K-03 CX-31",
+            "K-03 CX-31 S-49",
             "<rule><expression>([^/]+)/(small|medium|large)$</expression>\
              <substitution>$2Template?src=cat/$1&amp;wid=57</substitution></rule>",
             "cat/myImage/small",
             Ok(57),
         ),
         (
-            "K-04 RQ-026 continue",
+            "K-04 RQ-026 S-47 continue",
             "<rule OnMatch=\"continue\"><expression>shoe</expression>\
              <substitution>boot</substitution></rule>\
              <rule><expression>boot</expression><substitution>shoe?wid=58</substitution></rule>",
@@ -110,51 +110,51 @@ fn rules_rewrite_as_documented() {
             Ok(58),
         ),
         (
-            "RQ-026 break",
+            "RQ-026 S-47 break",
             "<rule><expression>shoe</expression><substitution>shoe?wid=59</substitution></rule>\
              <rule><expression>wid=59</expression><substitution>wid=60</substitution></rule>",
             "cat/shoe",
             Ok(59),
         ),
         (
-            "K-05 RQ-027",
+            "K-05 RQ-027 S-47 error",
             "<rule OnMatch=\"error\"><expression>shoe</expression></rule>",
             "cat/shoe",
             Err(403),
         ),
         ("K-34 no rules", "", "cat/shoe?wid=61", Ok(61)),
         (
-            "RQ-032 the later wins",
+            "RQ-032 S-53 the later wins",
             "<rule OnMatch=\"continue\" MaxPix=\"10,10\"/><rule MaxPix=\"300,300\"/>",
             "cat/shoe?wid=62",
             Ok(62),
         ),
         (
-            "MaxPix of a rule",
+            "S-53 MaxPix of a rule",
             "<rule MaxPix=\"10,10\"><expression>shoe</expression></rule>",
             "cat/shoe?wid=62",
             Err(403),
         ),
         (
-            "appended to the query",
+            "S-50 appended to the query",
             "<rule><substitution>&amp;wid=63</substitution></rule>",
             "cat/shoe?wid=1",
             Ok(63),
         ),
         (
-            "all",
+            "S-48 all",
             "<rule Replace=\"all\"><expression>1</expression><substitution>4</substitution></rule>",
             "cat/shoe?wid=11",
             Ok(44),
         ),
         (
-            "first",
+            "S-48 first",
             "<rule><expression>1</expression><substitution>4</substitution></rule>",
             "cat/shoe?wid=11",
             Ok(41),
         ),
         (
-            "look-around and back reference",
+            "S-58 look-around and back reference",
             r"<rule><expression>(?&lt;=wid=)(\d)\1(?!\d)</expression>
               <substitution>6$1</substitution></rule>",
             "cat/shoe?wid=55",
@@ -180,13 +180,13 @@ fn rules_rewrite_as_documented() {
             Ok(68),
         ),
         (
-            "step limit U-rule-regex",
+            "L-5 step limit U-rule-regex",
             "<rule><expression>(a|a|b)+(?=c)$|(x*)*y\\2z</expression></rule>",
             "cat/shoe?wid=1&.=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab",
             Err(403),
         ),
         (
-            "the lock switched off RQ-024",
+            "S-64 the lock switched off RQ-024",
             "<rule RequestLock=\"0\"><expression>shoe</expression></rule>",
             "cat/shoe?wid=69",
             Ok(69),
@@ -211,9 +211,9 @@ fn address_filters_of_rules_replace_the_catalogs() {
     for (row, client, target, status) in [
         ("RQ-029", "10.1.2.3", "cat/shoe?wid=20", 200),
         ("RQ-029", "11.1.2.3", "cat/shoe?wid=20", 403),
-        ("RQ-028", "192.168.2.9", "cat/shoe?wid=20&.open", 200),
-        ("RQ-028", "192.168.3.9", "cat/shoe?wid=20&.open", 403),
-        ("the rule's filter replaces the catalog's", "10.1.2.3", "cat/shoe?wid=20&.open", 403),
+        ("RQ-028 S-55", "192.168.2.9", "cat/shoe?wid=20&.open", 200),
+        ("RQ-028 S-55", "192.168.3.9", "cat/shoe?wid=20&.open", 403),
+        ("S-55 the rule's filter replaces the catalog's", "10.1.2.3", "cat/shoe?wid=20&.open", 403),
         ("mapped addresses", "::ffff:10.1.2.3", "cat/shoe?wid=20", 200),
     ] {
         assert_eq!(from(&service, client, target).status, status, "{row}: {client} {target}");
@@ -242,11 +242,11 @@ fn the_recommended_saving_rule_opens_saving_for_its_clients_only() {
     let service = site.service();
     let save = "cat/shoe?wid=20&req=saveToFile&name=s.jpg";
     let reply = from(&service, "10.1.2.3", save);
-    assert_eq!(reply.status, 200, "RQ-122 rule value: {}", text(&reply));
+    assert_eq!(reply.status, 200, "RQ-122 S-80 rule value: {}", text(&reply));
     assert!(site.path("saved/web/s.jpg").is_file(), "RQ-122");
     assert_eq!(from(&service, "10.2.2.3", save).status, 403, "17.9.2");
     let other = from(&service, "10.1.2.3", "cat/myImage?wid=20&req=saveToFile&name=t.jpg");
-    assert_eq!(other.status, 403, "no rule matches: SavePath is empty");
+    assert_eq!(other.status, 403, "K-35 S-80 no rule matches: SavePath is empty");
     assert!(!site.path("saved/web/t.jpg").exists());
 }
 
@@ -264,15 +264,15 @@ fn headers_of_rules_reach_good_replies_and_cannot_split_them() {
     let site = site("", Some(rules));
     let service = site.service();
     let reply = get(&service, "cat/shoe?$Edge-Control=no-store");
-    assert_eq!(reply.header("Edge-Control"), Some("no-store"), "CX-32 K-06");
-    assert_eq!(reply.header("X-A"), Some("1,2"), "add appends after a comma");
+    assert_eq!(reply.header("Edge-Control"), Some("no-store"), "CX-32 K-06 S-56");
+    assert_eq!(reply.header("X-A"), Some("1,2"), "S-56 add appends after a comma");
     assert_eq!(reply.header("X-Unknown"), Some("$nobody$"), "U-rule-header");
     for refused in ["Content-Length", "X-Accel-Redirect", "bad name"] {
         assert_eq!(reply.header(refused), None, "{refused}");
     }
     let split = get(&service, "cat/shoe?$Edge-Control=a%0d%0aSet-Cookie:b=c");
     let value = split.header("Edge-Control");
-    assert!(value.is_none_or(|value| !value.contains(['\r', '\n'])), "G-12: {value:?}");
+    assert!(value.is_none_or(|value| !value.contains(['\r', '\n'])), "RQ-030 G-12: {value:?}");
     let failed = get(&service, "cat/none?$Edge-Control=no-store");
     assert_eq!(failed.header("Edge-Control"), None, "not on errors");
 }
@@ -288,8 +288,8 @@ fn default_rules_run_where_no_catalog_is_named() {
     site.write("catalogs/cat.ini", "RootId=cat\nCatalogFile=cat.txt\n");
     site.write("catalogs/cat.txt", "Id\tPath\nshoe\ta.png\n");
     let service = site.service();
-    assert_eq!(width(&service, "a.png"), Ok(9), "RQ-031");
-    assert_eq!(width(&service, "cat/shoe"), Ok(40), "RQ-031: no fall-back to default rules");
+    assert_eq!(width(&service, "a.png"), Ok(9), "RQ-031 S-59");
+    assert_eq!(width(&service, "cat/shoe"), Ok(40), "RQ-031 S-59: no fall-back to default rules");
 }
 
 #[test]
@@ -308,7 +308,7 @@ fn a_rule_file_that_does_not_validate_keeps_its_catalog_from_going_live() {
     ] {
         let site = site("", Some(rules));
         let service = site.service();
-        assert_eq!(get(&service, "cat/shoe?wid=20").status, 503, "{name}: never loaded");
+        assert_eq!(get(&service, "cat/shoe?wid=20").status, 503, "S-57 {name}: never loaded");
         assert_eq!(get(&service, "a.png?wid=20").status, 200, "{name}: others go on");
         let report = imprint::catalog::check(&site.path("imprint.conf"), std::iter::empty());
         let told = report.faults.iter().find(|fault| fault.file.ends_with("rules.xml"));

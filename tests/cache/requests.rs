@@ -273,7 +273,7 @@ fn a_limit_that_shrinks_holds_for_entries_too() {
     let config = fs::read_to_string(site.path("imprint.conf")).expect("settings");
     site.write("imprint.conf", format!("{config}[IS]\nMaxMessageSize = 1\n"));
     let reply = site.get("a.png?fmt=tif&wid=1000&fit=fit,1");
-    assert_eq!(reply.status, 403, "MaxMessageSize");
+    assert_eq!(reply.status, 403, "S-87 MaxMessageSize");
 }
 
 #[test]

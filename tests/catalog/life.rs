@@ -93,7 +93,7 @@ fn a_watched_folder_is_read_again_without_a_request() {
     // A broken file and a rule set that is none keep the last good state; the default catalog tells that they were read.
     for (count, (name, ini)) in [
         ("S-20 data", "RootId=cat\nCatalogFile=bad.txt"),
-        ("S-20 rules", "RootId=cat\nCatalogFile=c.txt\nRuleSetFile=rules.xml"),
+        ("S-20 S-57 rules", "RootId=cat\nCatalogFile=c.txt\nRuleSetFile=rules.xml"),
         ("S-20 no RootId", "CatalogFile=c.txt"),
     ]
     .into_iter()

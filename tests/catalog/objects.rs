@@ -185,7 +185,7 @@ fn paths_of_records_profiles_and_macros() {
     let definition = |name: &str| catalogs.macro_definition(cat, name);
     assert_eq!(definition("TWO"), Some("$one$&hei=2"), "S-40 backward");
     assert_eq!(definition("self"), None, "S-40 itself");
-    assert_eq!(definition("ahead"), None, "S-40 forward");
+    assert_eq!(definition("ahead"), None, "S-40 RQ-054 forward");
     assert_eq!(definition("view"), Some("wid=1"), "macro of the default catalog");
     assert_eq!(definition("both"), Some("hei=5"), "own macro first");
     assert_eq!(catalogs.macro_definition(other, "both"), Some("wid=2"));

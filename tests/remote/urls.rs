@@ -40,7 +40,7 @@ fn s_78_catalogs_gate_absolute_and_relative_urls() {
         ),
         ("R-4 upper-case scheme, direct off", ROOT, "HTTP://a.example/b", refused()),
         ("RQ-080 no root", "", "b.jpg", refused()),
-        ("RQ-080 no root, direct on", "AllowDirectUrls=1\n", "b.jpg", refused()),
+        ("RQ-080 S-78 no root, direct on", "AllowDirectUrls=1\n", "b.jpg", refused()),
         ("RQ-080 below the root", ROOT, "b.jpg", url("http://root.example/images/b.jpg")),
         ("a slash in front", ROOT, "/c/b.jpg", url("http://root.example/images/c/b.jpg")),
         (

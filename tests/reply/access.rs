@@ -131,8 +131,8 @@ fn sources_come_from_beneath_the_roots() {
     site.write("imprint.conf", own);
     let service = site.service();
     for (name, target, width) in [
-        ("RQ-041 second root", "second.png", Some(33)),
-        ("RQ-041 the first wins", "a.png", Some(400)),
+        ("RQ-041 S-28 second root", "second.png", Some(33)),
+        ("RQ-041 S-28 the first wins", "a.png", Some(400)),
         ("RQ-044 link out", "link.png", None),
         ("RQ-044 link within, followLinks=false", "inner.png", None),
         ("RQ-044 folder link", "up/secret.png", None),

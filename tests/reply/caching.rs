@@ -25,7 +25,7 @@ fn a_reply_lives_as_long_as_its_record_and_catalog_say() {
         ("RQ-149 0", &site, "shop/always?wid=9", "no-cache, max-age=0"),
         ("RQ-149 -1", &site, "shop/never?wid=9", "public, max-age=315360000"),
         ("RQ-149 attribute -1", &endless, "shop/Abc?wid=9", "public, max-age=315360000"),
-        ("another record by src=", &site, "shop/Abc?src=lake&wid=9", "public, max-age=9000"),
+        ("S-36 another record by src=", &site, "shop/Abc?src=lake&wid=9", "public, max-age=9000"),
         ("props", &site, "shop/lake?wid=9&req=props", "public, max-age=1800"),
         ("imageprops", &site, "shop/lake?req=imageprops", "public, max-age=1800"),
         ("exists", &site, "shop/lake?req=exists", "public, max-age=1800"),
@@ -90,7 +90,7 @@ fn an_etag_confirms_what_the_client_has() {
         assert_eq!(etag(&get(&service, target)), tag, "the same request, the same tag");
         let other = tag.replace('"', "");
         for (name, header, is_known) in [
-            ("RQ-150 the tag", tag.clone(), true),
+            ("RQ-150 S-70 the tag", tag.clone(), true),
             ("RQ-150 weak", format!("W/{tag}"), true),
             ("RQ-150 list", format!("\"x\", {tag} ,\"y\""), true),
             ("RQ-150 list of weak ones", format!("W/\"x\",W/{tag}"), true),
