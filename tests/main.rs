@@ -28,6 +28,7 @@ mod remote;
 mod reply;
 mod request;
 mod rooms;
+mod rows;
 mod rules;
 mod save;
 mod saving;
