@@ -40,7 +40,7 @@ fn catalogprops_tells_the_attributes_with_inheritance() {
         ("catalog.watermark", "mark"),
     ];
     for (name, target) in [
-        ("S-86 RQ-101 CX-50", "shop?req=catalogprops"),
+        ("S-86 S-30 RQ-101 CX-50", "shop?req=catalogprops"),
         ("others ignored", "shop/?wid=%zz&req=catalogprops"),
         ("an id behind it", "shop/lake?req=catalogprops"),
     ] {

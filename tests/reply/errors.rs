@@ -52,7 +52,7 @@ fn each_situation_has_its_status() {
         ("unknown macro", &site, "a.png?$nosuch$", 403),
         ("too many commands", &site, &many, 403),
         ("address filter", &filtered, "a.png", 403),
-        ("RQ-042 default catalog closed", &closed, "a.png", 403),
+        ("RQ-042 S-30 default catalog closed", &closed, "a.png", 403),
         ("RQ-042 a catalog is open", &closed, "shop/a.png", 200),
         ("save without name", &site, "a.png?req=saveToFile", 403),
         ("RQ-002 context", &site, "/xfl/flash/x", 404),
@@ -145,10 +145,14 @@ fn detail_is_shown_from_level_two_on() {
             let message =
                 property(&reply, "error.message").unwrap_or_else(|| text.trim_end().to_owned());
             let is_open = level >= 2;
-            assert_eq!(message.contains(detail), is_open, "RQ-145 {name} at {level}: {message}");
-            assert!(message.starts_with(title), "RQ-145 {name} at {level}: {message}");
-            assert!(is_open || !text.contains(&root), "RQ-145 {name} at {level}: {text}");
-            assert!(is_open || !message.contains('/'), "RQ-145 {name} at {level}: {message}");
+            assert_eq!(
+                message.contains(detail),
+                is_open,
+                "RQ-145 S-67 {name} at {level}: {message}"
+            );
+            assert!(message.starts_with(title), "RQ-145 S-67 {name} at {level}: {message}");
+            assert!(is_open || !text.contains(&root), "RQ-145 S-67 {name} at {level}: {text}");
+            assert!(is_open || !message.contains('/'), "RQ-145 S-67 {name} at {level}: {message}");
             let is_clean = text.chars().all(|c| c == '\n' || !c.is_control());
             assert!(is_clean, "{name} at {level}: {text:?}");
             assert!(message.len() < 400, "{name} at {level}: user text is cut");
