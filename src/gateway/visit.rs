@@ -48,7 +48,7 @@ impl Visit {
             asked: &self.asked,
             reply,
             sent_at: SystemTime::now(),
-            body_bytes: if sending.is_sent && has_body { reply.body.len() as u64 } else { 0 },
+            body_bytes: if sending.is_sent && has_body { reply.body.len() } else { 0 },
             total: self.since.elapsed(),
             sending: sending.time,
             in_progress: self.running.load(Ordering::Relaxed),

@@ -135,6 +135,9 @@ impl DayFile {
     /// The day in the name of a file of ours.
     fn day_in(&self, name: &str) -> Option<u64> {
         let date = name.strip_prefix(&self.prefix)?.strip_suffix(".log")?;
+        if date.len() != "yyyy-mm-dd".len() {
+            return None;
+        }
         let mut parts = date.split('-').map(str::parse::<u64>);
         let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
         if parts.next().is_some() || !(1970..=9999).contains(&year) {

@@ -91,7 +91,7 @@ fn add(line: &mut Vec<u8>, field: &LogField, entry: &Entry<'_>) {
         LogField::ProcessingStatus => number(line, u64::from(facts.processing)),
         LogField::ReqType => text(line, &facts.req_type),
         LogField::RootId => text(line, &facts.root_id),
-        LogField::Size => number(line, reply.body.len() as u64),
+        LogField::Size => number(line, reply.body.len()),
         LogField::TransformedUrl => {
             value_within(line, facts.transformed_url.as_bytes(), TARGET_BYTES);
         }

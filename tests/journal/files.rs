@@ -27,6 +27,8 @@ fn a_new_file_starts_at_midnight_and_old_ones_go() {
         "access-2025-02-30.log",
         "access-2025-02-01.log.gz",
         "access-2025-2-1.log",
+        "access-2025-99999999999999999999-1.log",
+        "access-2025-18446744073709551615-1.log",
         "other-2025-02-01.log",
         "trace-2025-02-01.log",
     ] {
@@ -52,7 +54,9 @@ fn a_new_file_starts_at_midnight_and_old_ones_go() {
                 "access-2025-03-05.log",
                 "2025-03-05 00:00:00.000 +0000\n2025-03-05 23:59:59.999 +0000\n"
             ),
+            ("access-2025-18446744073709551615-1.log", ""),
             ("access-2025-2-1.log", ""),
+            ("access-2025-99999999999999999999-1.log", ""),
             ("other-2025-02-01.log", ""),
             ("trace-2025-02-01.log", ""),
         ],

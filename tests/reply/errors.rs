@@ -85,6 +85,7 @@ fn an_error_has_the_form_of_its_request_type() {
         ("img by name", "nowhere.png?req=img", None),
         ("mask", "nowhere.png?req=mask", None),
         ("tmb", "nowhere.png?req=tmb", None),
+        ("message", "a.png?wid=x&req=message", None),
         ("loadcache", "nowhere.png?req=loadcache", None),
         ("xmp", "nowhere.png?req=xmp", None),
         ("resolve", "a.png?wid=x&req=resolve", None),
