@@ -48,7 +48,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::cache::{CacheOptions, ReplyCache};
-use crate::catalog::{CatalogStore, Catalogs, HeaderAction, RuleHeader};
+use crate::catalog::{CatalogStore, Catalogs, RuleHeader};
 use crate::config::{Config, Fault, Memory, Severity};
 use crate::error::{Error, Kind, shown};
 use crate::limits::{Deadline, Limits};
@@ -59,7 +59,7 @@ use crate::reply::property::{Properties, PropertyStyle};
 use crate::reply::{ErrorForm, ErrorStyle, Facts, HeaderValue, Reply, of_error};
 use crate::request::{
     Asked, Context, Located, Method, Options, Prefixes, RawRequest, ReqType, Role, SourceText,
-    Surroundings, Target, TextLimits, append_body, asked, decode_value, query_text, split_target,
+    Surroundings, Target, TextLimits, append_body, asked, query_text, split_target,
 };
 use crate::save::SaveFolder;
 use crate::source::{Remote, RootSettings, Roots, Secondary};
