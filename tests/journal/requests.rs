@@ -44,6 +44,8 @@ fn every_way_through_a_worker_writes_one_line() {
         let shown = match name {
             // Its body says more than the line of a panic is compared with.
             "panic" => line.replace(" 500 22 22 ", " 500 0 0 "),
+            // The handler may see its deadline before the watchdog answers for it; its own text is shorter.
+            "deadline" => line.replace(" 403 7 7 ", " 403 9 9 "),
             _ => line.clone(),
         };
         assert!(shown.starts_with(expected), "{name}: {line}");
