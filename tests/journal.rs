@@ -133,7 +133,10 @@ impl Logged {
     fn lines(&self, count: usize) -> Vec<String> {
         let lines = || -> Vec<String> {
             let texts = texts(self.folder.path());
-            texts.iter().flat_map(|(_, text)| text.lines().map(str::to_owned)).collect()
+            // A reader may see the first part of a line that is being written.
+            let whole = |text: &str| text.rfind('\n').map_or(0, |at| at + 1);
+            let lines = texts.iter().flat_map(|(_, text)| text[..whole(text)].lines());
+            lines.map(str::to_owned).collect()
         };
         crate::support::gateway::until("all lines are there", || lines().len() >= count);
         lines()

@@ -138,7 +138,15 @@ fn a_client_that_leaves_in_the_middle_costs_nothing() {
         let folder = |id| fs::read_dir(format!("/proc/{id}/fd")).map_or(0, Iterator::count);
         backend.workers().into_iter().map(folder).sum()
     };
-    let before = descriptors();
+    // A worker that is only starting would make the number grow by itself.
+    backend.settled_workers();
+    let (mut before, mut equal) = (0, 0);
+    until("the workers have started", || {
+        let now = descriptors();
+        equal = if now == before { equal + 1 } else { 0 };
+        before = now;
+        equal > 40
+    });
     for _ in 0..20 {
         let params =
             [param("REQUEST_METHOD", "GET"), param("REQUEST_URI", "/is/content/video.mp4")];
