@@ -157,13 +157,16 @@ impl Reply {
     /// A name that is no token and those that the gateway decides are passed over; control characters of the value
     /// are dropped.
     pub fn add_rule_header(&mut self, name: &str, value: &str, appends: bool) {
-        const OURS: [&str; 6] = [
+        const OURS: [&str; 9] = [
             "Content-Length",
             "Transfer-Encoding",
             "Connection",
             "Status",
             "X-Accel-Redirect",
             "X-Sendfile",
+            "X-Sendfile2",
+            "X-LIGHTTPD-send-file",
+            "Location",
         ];
         let is_ours = OURS.iter().any(|own| own.eq_ignore_ascii_case(name));
         let Some(name) = HeaderName::new(name).filter(|_| !is_ours) else { return };

@@ -93,7 +93,8 @@ impl<'a> Call<'a> {
 }
 
 fn stream(record: &StaticRecord<'_>) -> Option<Stream> {
-    let path = record.path?.trim_start_matches('/');
+    // An absolute path would tell where files of the server lie.
+    let path = record.path.filter(|path| !path.starts_with('/'))?;
     Some(Stream { path: path.to_owned(), bit_rate: bit_rate(record)? })
 }
 

@@ -87,13 +87,13 @@ impl Call<'_> {
         key: &Key,
         found: CacheUse,
     ) -> Result<(Vec<u8>, CacheUse), Error> {
-        if let Some(body) = self.found(key) {
+        if let Some(body) = self.found(key, plan) {
             return Ok((body, found));
         }
         let flight = match self.service.cache.turn(key, self.deadline)? {
             Turn::First(flight) => Some(flight),
             Turn::Alone => None,
-            Turn::Landed => match self.found(key) {
+            Turn::Landed => match self.found(key, plan) {
                 Some(body) => return Ok((body, found)),
                 None => None,
             },
@@ -126,8 +126,8 @@ impl Call<'_> {
     }
 
     /// The content of an entry, unless it is larger than the settings allow by now.
-    fn found(&self, key: &Key) -> Option<Vec<u8>> {
-        let entry = self.service.cache.get(key)?;
+    fn found(&self, key: &Key, plan: &Plan) -> Option<Vec<u8>> {
+        let entry = self.service.cache.get(key).filter(|entry| entry.mime() == plan.output.mime)?;
         let is_small = entry.length() <= self.service.config.is.max_message_bytes;
         entry.content(&self.service.plan_settings.limits).filter(|_| is_small)
     }
@@ -164,7 +164,7 @@ impl Call<'_> {
         let found = match self.access(&prepared.request) {
             Access::Shared { found: _ } => {
                 let etag = validators::etag(prepared, plan);
-                self.found(&validators::key(prepared, &etag))
+                self.found(&validators::key(prepared, &etag), plan)
             }
             Access::Renewed | Access::Ignored => None,
         };

@@ -34,8 +34,7 @@ impl Call<'_> {
             return Ok(None);
         }
         let limits = &self.service.plan_settings.limits;
-        let etag = validators::etag(&nested.prepared, &nested.plan);
-        let key = validators::key(&nested.prepared, &etag);
+        let key = validators::canvas_key(&nested.prepared, &nested.plan);
         let entry = cache.get(&key).filter(|entry| !is_renewed && entry.mime() == MIME);
         if let Some(canvas) = entry.and_then(|entry| from_bytes(entry.content(limits)?)) {
             return Ok(Some(canvas));

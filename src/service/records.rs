@@ -97,6 +97,8 @@ impl<'a> Call<'a> {
         let headers = vec![
             ("Content-Type".into(), HeaderValue::new("text/xml; charset=UTF-8")),
             ("X-Content-Type-Options".into(), HeaderValue::new("nosniff")),
+            // Who supplies an image must not run scripts on the server's origin.
+            ("Content-Security-Policy".into(), HeaderValue::new("sandbox")),
         ];
         let etag = validators::of_text(&body);
         let reply = Reply::new(200, headers, body.into_bytes());

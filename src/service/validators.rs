@@ -140,9 +140,18 @@ pub(super) fn key(prepared: &Prepared<'_>, etag: &str) -> Key {
     hash.add(etag.as_bytes());
     for source in files(prepared) {
         let identity = source.identity();
+        hash.add(&identity.device.to_le_bytes());
         hash.add(&identity.inode.to_le_bytes());
         hash.add(&identity.changed_ns.to_le_bytes());
     }
+    Key::new(hash.bytes())
+}
+
+/// The key of the kept canvas of a nested request: never that of a reply, whose plan may be the same (L-8).
+pub(super) fn canvas_key(prepared: &Prepared<'_>, plan: &Plan) -> Key {
+    let mut hash = Hash::new();
+    hash.add(b"canvas");
+    hash.add(key(prepared, &etag(prepared, plan)).path().as_bytes());
     Key::new(hash.bytes())
 }
 

@@ -308,3 +308,15 @@ fn a_kept_nested_result_that_is_broken_is_drawn_again() {
     assert_eq!(again.status, 200, "{}", text(&again));
     assert!(again.body == plain.body, "S-75");
 }
+
+#[test]
+fn a_kept_canvas_is_never_the_reply_of_another_request() {
+    let site = site_with("", "");
+    let service = site.service();
+    for fmt in ["jpeg,gray", "jpeg,cmyk", "jpeg"] {
+        let nested = get(&service, &format!("?src=is(a.png?wid=60&cache=on)&fmt={fmt}"));
+        assert_eq!(nested.status, 200, "L-8 {fmt}: {}", text(&nested));
+        let plain = get(&service, &format!("a.png?wid=60&fmt={fmt}"));
+        assert!(plain.body.starts_with(b"\xff\xd8"), "L-8 {fmt}: a JPEG");
+    }
+}
