@@ -1,7 +1,7 @@
 //! The files of the catalog folder to [`Catalogs`], taking over what has not changed. The only reader of catalog
 //! files; it opens what catalog files name, never a name of a request.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -12,12 +12,13 @@ use crate::config::ini::{self, Dialect, Entry};
 use crate::config::{Fault, Severity};
 use crate::error::shown;
 
+use super::assemble::assemble;
 use super::inherit::{self, Source};
 use super::record;
 use super::rule_file;
 use super::rules::RuleSet;
 use super::table::{Accept, Columns, Table};
-use super::{Attributes, Catalog, Catalogs, Rooted, macros, value};
+use super::{Attributes, Catalogs, Rooted, macros, value};
 
 /// When a file was changed, and its length; a file of another stamp is read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub(super) struct Part {
 #[derive(Debug)]
 pub(super) struct Loaded {
     path: PathBuf,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     modified_ms: i64,
     /// Later files win.
     pub(super) images: Vec<Part>,
@@ -62,9 +63,9 @@ pub(super) struct Loaded {
 pub(super) struct Slot {
     stamp: Stamp,
     /// The last good state.
-    good: Option<Arc<Loaded>>,
+    pub(super) good: Option<Arc<Loaded>>,
     /// The RootId of a newest state that is not good, and why it is not.
-    reserved: Option<(String, Rooted)>,
+    pub(super) reserved: Option<(String, Rooted)>,
 }
 
 /// An attribute file that is read, while its data files are not.
@@ -248,7 +249,7 @@ impl Loaded {
         (!entry.value.is_empty()).then_some(entry.line)
     }
 
-    fn source(&self) -> Source<'_> {
+    pub(super) fn source(&self) -> Source<'_> {
         Source { file: &self.path, entries: &self.entries, modified_ms: self.modified_ms }
     }
 
@@ -369,7 +370,7 @@ fn read_data(folder: &Path, ini: Ini, previous: Option<&Slot>, faults: &mut Vec<
     Slot { stamp, good: Some(Arc::new(loaded)), reserved: None }
 }
 
-fn is_default(name: &str) -> bool {
+pub(super) fn is_default(name: &str) -> bool {
     name == DEFAULT
 }
 
@@ -435,7 +436,7 @@ pub(super) fn load(
         };
         slots.insert(name, slot);
     }
-    assemble(folder, slots, &fresh, faults)
+    assemble(folder, slots, previous, &fresh, faults)
 }
 
 /// A folder whose catalogs are read one after the other, while those that are read serve already.
@@ -487,71 +488,8 @@ impl Opening {
     /// What is in force; catalogs that are not read yet only reserve their RootIds.
     pub(super) fn state(&mut self, faults: &mut Vec<Fault>) -> Catalogs {
         let fresh = std::mem::take(&mut self.fresh);
-        assemble(&self.folder, self.slots.clone(), &fresh, faults)
+        assemble(&self.folder, self.slots.clone(), None, &fresh, faults)
     }
-}
-
-/// Applies inheritance and decides which catalog owns which RootId. Faults are told for `fresh` files only.
-fn assemble(
-    folder: &Path,
-    slots: BTreeMap<String, Slot>,
-    fresh: &HashSet<String>,
-    faults: &mut Vec<Fault>,
-) -> Catalogs {
-    let default_slot = slots.iter().find(|(name, _)| is_default(name));
-    let default = default_slot.and_then(|(_, slot)| slot.good.clone());
-    if default_slot.is_none() {
-        let message = "there is no default.ini, so every request gets 503";
-        faults.push(Fault::new(Severity::Error, folder, None, message));
-    }
-    let mut catalogs: Vec<Catalog> = Vec::new();
-    let mut by_root: HashMap<String, Rooted> = HashMap::new();
-    let mut default_index = None;
-    for (name, slot) in &slots {
-        let mut told = Vec::new();
-        if let Some(loaded) = &slot.good {
-            let is_default = is_default(name);
-            let behind = default.as_deref().filter(|_| !is_default).map(Loaded::source);
-            let mut attributes = inherit::resolve(&loaded.source(), behind.as_ref(), &mut told);
-            if let Some(entry) = ini::last(&loaded.entries, "DigimarcId")
-                && attributes.digimarc_id.is_some()
-                && !entry.value.is_empty()
-            {
-                let message = "DigimarcId is set, but this server embeds no marks";
-                told.push(Fault::new(Severity::Warning, &loaded.path, Some(entry.line), message));
-            }
-            if is_default {
-                if !std::mem::take(&mut attributes.root_id).is_empty() {
-                    let message = "RootId is set, expected none in default.ini; ignored";
-                    let line = ini::last(&loaded.entries, "RootId").map(|entry| entry.line);
-                    told.push(Fault::new(Severity::Warning, &loaded.path, line, message));
-                }
-                let missing = inherit::undefined_in_default(&loaded.entries);
-                if !missing.is_empty() {
-                    let message = format!("built-in values hold for {}", missing.join(", "));
-                    told.push(Fault::new(Severity::Note, &loaded.path, None, message));
-                }
-                default_index = Some(catalogs.len());
-                catalogs.push(Catalog { attributes, loaded: Arc::clone(loaded) });
-            } else if by_root.contains_key(&attributes.root_id) {
-                let id = shown(&attributes.root_id);
-                let message =
-                    format!("RootId {id} belongs to another catalog; this one is left out");
-                let line = ini::last(&loaded.entries, "RootId").map(|entry| entry.line);
-                told.push(Fault::new(Severity::Error, &loaded.path, line, message));
-            } else {
-                by_root.insert(attributes.root_id.clone(), Rooted::Catalog(catalogs.len()));
-                catalogs.push(Catalog { attributes, loaded: Arc::clone(loaded) });
-            }
-        }
-        if fresh.contains(name) {
-            faults.append(&mut told);
-        }
-        if let Some((id, state)) = &slot.reserved {
-            by_root.entry(id.clone()).or_insert(*state);
-        }
-    }
-    Catalogs { slots, catalogs, by_root, default_index }
 }
 
 impl Catalogs {

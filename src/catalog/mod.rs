@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use crate::config::Fault;
 
+mod assemble;
 mod attributes;
 mod check;
 mod image_set;

@@ -119,6 +119,41 @@ fn a_watched_folder_is_read_again_without_a_request() {
 }
 
 #[test]
+fn s_17_a_catalog_in_force_keeps_its_root_id_from_files_that_claim_it_later() {
+    let folder = Folder::new(&[
+        ("default.ini", ""),
+        ("cat.ini", "RootId=cat\nCatalogFile=c.txt"),
+        ("other.ini", "RootId=other\nCatalogFile=o.txt"),
+        ("c.txt", "Id\nmine\n"),
+        ("o.txt", "Id\nothers\n"),
+    ]);
+    let first = folder.load().0;
+    let mut count = 0;
+    for (name, file, ini, other) in [
+        ("a broken file", "a.ini", "RootId=cat\nCatalogFile=nowhere.txt", "record other:others"),
+        ("a good file", "b.ini", "RootId=cat\nCatalogFile=o.txt", "record other:others"),
+        ("a broken change", "other.ini", "RootId=cat\nCatalogFile=no.txt", "record other:others"),
+        ("a good change", "other.ini", "RootId=cat\nCatalogFile=o.txt", "record other:others"),
+    ] {
+        folder.write(file, ini.as_bytes());
+        let mut faults = Vec::new();
+        let catalogs = Catalogs::load(folder.path(), Some(&first), &mut faults);
+        assert_eq!(by_path(&catalogs, "cat/mine"), "record cat:mine", "{name}");
+        assert_eq!(by_path(&catalogs, "other/others"), other, "{name}");
+        let told = shown(&faults, folder.path());
+        assert!(told.iter().any(|fault| fault.starts_with(file)), "{name}: {told:?}");
+        // The next look finds the same, though the file is not read again.
+        let catalogs = Catalogs::load(folder.path(), Some(&catalogs), &mut faults);
+        assert_eq!(by_path(&catalogs, "cat/mine"), "record cat:mine", "{name}");
+        assert_eq!(by_path(&catalogs, "other/others"), other, "{name}");
+        std::fs::remove_file(folder.path().join(file)).unwrap();
+        folder.write("other.ini", b"RootId=other\nCatalogFile=o.txt");
+        count += 1;
+    }
+    assert_eq!(count, 4);
+}
+
+#[test]
 fn requests_are_answered_while_a_large_catalog_is_read_again() {
     let quick = "[CS]\ncatalog.refreshInterval=0\ncatalog.modificationWaitTime=0\n";
     let site = Site::with(quick, "ErrorDetail=2\n");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr};
 
-use imprint::catalog::{Catalogs, RuleContext, Suffixes};
+use imprint::catalog::{Catalogs, ImageSet, RuleContext, SetField, Suffixes};
 
 use super::fuzz;
 
@@ -80,6 +80,32 @@ fn rule_sets() {
                     }
                 }
             }
+        }
+    });
+}
+
+/// Every item has a first parameter, at every level.
+fn check_set(set: &ImageSet) {
+    for item in &set.items {
+        let first = item.fields.first().expect("an item has a parameter");
+        assert_ne!(*first, SetField::Empty, "{set:?}");
+        let _ = item.bracketed_pair();
+        for field in &item.fields {
+            match field {
+                SetField::Inline(inner) => check_set(inner),
+                SetField::Pages(ids) => assert!((2..=3).contains(&ids.len()), "{set:?}"),
+                SetField::Empty | SetField::Id(_) | SetField::Color { .. } => {}
+            }
+        }
+    }
+    let _ = set.shape();
+}
+
+#[test]
+fn image_sets() {
+    fuzz("set", 3000, |bytes| {
+        if let Ok(set) = ImageSet::parse(&String::from_utf8_lossy(bytes)) {
+            check_set(&set);
         }
     });
 }

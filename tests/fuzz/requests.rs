@@ -2,7 +2,7 @@
 
 use imprint::request::*;
 
-use super::fuzz;
+use super::{corpus, fuzz};
 
 fn parsed(text: &str) -> Option<Request> {
     parse(&[SourceText::url(text)], &Options::default()).ok()
@@ -39,6 +39,9 @@ fn requested_type_of(text: &str) -> ReqType {
 
 #[test]
 fn queries() {
+    let seeds = corpus("query");
+    let readable = seeds.iter().filter(|seed| parsed(&query_text(seed)).is_some()).count();
+    assert!(readable > 15, "{readable} of {} seeds are requests", seeds.len());
     fuzz("query", 3000, check_query);
 }
 
